@@ -1,0 +1,261 @@
+"""Launch: carry a study out. Check, plan, train, measure, publish; each stage does only what the store lacks."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator import environment
+from orchestrator.environment import CannotStart
+from orchestrator.plan import Plan, State, plan
+from orchestrator.progress import Progress, duration
+from orchestrator.provenance import run_tags
+from orchestrator.publish import publish
+from orchestrator.results import results
+from orchestrator.study import Study, run_name
+from orchestrator.table import Results
+from orchestrator.views import column_colors
+from workers.datasets.prepared import prepared
+from workers.record import RunRecord
+from workers.runtime import Runtime
+from workers.spec import TrialSpec
+from workers.tracking import RunStore, StoreError, check_store, is_node_local, local_store, store_exists
+from workers.trial import TrialResult
+from workers.trial_run import LEASE
+
+if TYPE_CHECKING:
+    from orchestrator.schedule import Cluster
+
+OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Circumstances of one launch; none of them can change a number."""
+
+    tracking_uri: str | None = None
+    address: str | None = None
+    folder: Path = Path()  # what is written on this machine goes below it: store/ and reports/
+    cpus: int | None = None  # of a Ray of our own; all of the machine's if None
+
+    @property
+    def store_uri(self) -> str:
+        """The store to use: as given, else MLFLOW_TRACKING_URI, else a local one."""
+        uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if uri is None and environment.in_ray_job():
+            raise CannotStart("a Ray job needs MLFLOW_TRACKING_URI in its runtime environment: its folder is temporary")
+        return uri or local_store(self.folder / "store")
+
+    @property
+    def ray_address(self) -> str | None:
+        """The cluster to use; None starts Ray on this machine."""
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
+    @property
+    def runtime(self) -> Runtime:
+        """Surroundings of every trial."""
+        cache = Path(os.environ.get("GENSWEEP_CACHE") or Path.home() / ".cache" / "gensweep")
+        return Runtime(tracking_uri=self.store_uri, cache=cache)
+
+
+class Launch:
+    """One launch of one study. Building it checks everything that can be checked, and writes nothing."""
+
+    def __init__(self, study: Study, settings: Settings, console: Console) -> None:
+        self.study, self.settings, self.console = study, settings, console
+        self.lease = secrets.token_hex(8)
+        self.failures: list[tuple[str, TrialResult]] = []
+        try:
+            check_store(settings.store_uri)
+        except StoreError as error:
+            raise CannotStart(str(error)) from None
+        check_writable_folder(settings.folder)
+        if settings.ray_address is not None:
+            environment.check_address(settings.ray_address)
+
+    @cached_property
+    def store(self) -> RunStore:
+        """The store, opened (and made, if it is a local one) when it is first needed."""
+        try:
+            return RunStore(self.settings.store_uri)
+        except StoreError as error:
+            raise CannotStart(str(error)) from None
+
+    def records(self) -> dict[str, RunRecord]:
+        """The stored run of each trial id; the oldest, should there be two."""
+        if not store_exists(self.settings.store_uri):
+            return {}
+        experiment = self.store.find_study(self.study.name)
+        runs = [] if experiment is None else self.store.runs(experiment, "trial")
+        return {run.trial_id: run for run in reversed(runs)}
+
+    def plan(self) -> Plan:
+        """What is left to do now."""
+        return plan(self.study, self.records())
+
+    def run(self, *, train: bool = True) -> int:
+        """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
+        todo = self.plan()
+        self.console.print(plan_line(self.study, todo), soft_wrap=True)
+        interrupted = False
+        if (todo.train and train) or todo.measure:
+            interrupted = not self._work(todo, train)
+        self.report()
+        return self._close(interrupted)
+
+    def show_plan(self) -> int:
+        """Print what `run` would do."""
+        self.console.print(plan_line(self.study, self.plan()), soft_wrap=True)
+        return OK
+
+    def show_status(self) -> int:
+        """Print the state of every trial."""
+        self.console.print(status_table(results(self.study, self.records())))
+        return OK
+
+    def report(self) -> int:
+        """Publish what is stored."""
+        publish(self.study, self.records(), self.settings.folder, self.store, self.console)
+        return OK
+
+    def _work(self, todo: Plan, train: bool) -> bool:
+        """Train and measure on a cluster; False if interrupted."""
+        environment.prepare(self.settings.ray_address)
+        from orchestrator import schedule  # after the environment that Ray reads when it is imported
+
+        if train:
+            self._prepare_data(todo.train)
+        with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
+            if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
+                raise CannotStart(
+                    f"the store {self.settings.store_uri} is a file of this machine, which the cluster's other "
+                    f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
+                )
+            try:
+                return (not train or not todo.train or self._train(cluster, todo)) and self._measure(cluster)
+            except KeyboardInterrupt:
+                return False
+
+    def _prepare_data(self, trials: tuple[TrialSpec, ...]) -> None:
+        """Make each data set once, before any process trains on it; what cannot be had is known now."""
+        for dataset, data_seed in {(trial.dataset, trial.data_seed) for trial in trials}:
+            try:
+                prepared(dataset, data_seed, self.settings.runtime.cache)
+            except (ValueError, OSError) as error:
+                raise CannotStart(f"data set {dataset}: {error}") from None
+
+    def _train(self, cluster: "Cluster", todo: Plan) -> bool:
+        from orchestrator import schedule
+
+        run_ids = self._claim(todo.train)
+        tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
+        runtime = self.settings.runtime.on(cluster.device)
+        with Progress(self.console, "training", len(tasks), cluster.slots) as progress:
+            completed = schedule.train(cluster, tasks, runtime, self._listener(progress))
+        self._settle(set(run_ids.values()))
+        return completed
+
+    def _claim(self, trials: tuple[TrialSpec, ...]) -> dict[str, str]:
+        """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
+        records = self.records()
+        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        tags = run_tags()
+        run_ids: dict[str, str] = {}
+        for trial in trials:
+            identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
+            if trial.trial_id in records:
+                run_ids[trial.trial_id] = records[trial.trial_id].run_id
+                self.store.set_tags(run_ids[trial.trial_id], {**identity, **tags})
+                self.store.set_status(run_ids[trial.trial_id], "SCHEDULED")
+            else:
+                name = run_name(trial, self.study.axes)
+                tagged = {**identity, **tags, **self._color(trial)}
+                run_ids[trial.trial_id] = self.store.create_run(experiment, name, "trial", tagged, trial.parameters)
+        return run_ids
+
+    def _color(self, trial: TrialSpec) -> Mapping[str, str]:
+        """Runs of one figure column share a colour in MLflow's charts."""
+        columns = self.study.presentation.columns
+        if columns is None:
+            return {}
+        values = sorted({t.parameters[columns.parameter] for t in self.study.trials})
+        return {"mlflow.runColor": column_colors(values)[trial.parameters[columns.parameter]]}
+
+    def _settle(self, run_ids: set[str]) -> None:
+        """Give the runs whose process could not do it a status that is true."""
+        for record in self.records().values():
+            if record.run_id in run_ids and record.status in ("RUNNING", "SCHEDULED"):
+                died = any(result.run_id == record.run_id for _, result in self.failures)
+                self.store.set_status(record.run_id, "FAILED" if died else "KILLED")
+
+    def _measure(self, cluster: "Cluster") -> bool:
+        from orchestrator import schedule
+
+        tasks = self.plan().measure
+        if not tasks:
+            return True
+        runtime = self.settings.runtime.on(cluster.device)
+        with Progress(self.console, "measuring", len(tasks), cluster.slots) as progress:
+            schedule.measure(cluster, tasks, runtime, self._listener(progress))
+        return True
+
+    def _listener(self, progress: Progress) -> Callable[[TrialSpec, TrialResult], None]:
+        """What hears of every task that ends: the progress line, and the closing table if it failed."""
+
+        def ended(trial: TrialSpec, result: TrialResult) -> None:
+            name = run_name(trial, self.study.axes)
+            progress.finished(name, result.summary, result.error)
+            if result.error is not None:
+                self.failures.append((name, result))
+
+        return ended
+
+    def _close(self, interrupted: bool) -> int:
+        """Say what failed and what is left, and turn it into an exit code."""
+        if self.failures:
+            table = Table("trial", "what happened", title=f"{len(self.failures)} failed (tracebacks are in MLflow)")
+            for name, result in self.failures:
+                table.add_row(name, f"{result.summary}: {result.error}")
+            self.console.print(table)
+        if interrupted:
+            self.console.print("interrupted; the same command continues from what is stored")
+            return INTERRUPTED
+        return FAILED if self.failures else OK
+
+
+def check_writable_folder(folder: Path) -> None:
+    """CannotStart unless reports can be written below the folder; writes nothing."""
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise CannotStart(f"cannot write below {folder.resolve()}: {place} is not a writable folder")
+
+
+def status_table(table: Results) -> Table:
+    """One row a trial: name, state, errors and losses, what failed."""
+    values = {(row.trial_id, row.quantity): row.value for row in table.rows}
+    shown = ("train/error", "test/error", "test/loss")
+    view = Table("trial", "state", *shown, "seconds", "failure")
+    for trial in table.trials:
+        numbers = [f"{values[key]:.4g}" if (key := (trial.trial_id, quantity)) in values else "" for quantity in shown]
+        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
+        view.add_row(trial.name, trial.state, *numbers, seconds, trial.failure or "")
+    return view
+
+
+def plan_line(study: Study, todo: Plan) -> str:
+    """One sentence: what is stored and what is left."""
+    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state))
+    finished = sum(1 for state in todo.states.values() if state.is_finished)
+    unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
+    return (
+        f"{study.name}: {len(study.trials)} trials ({stored}); to train {len(todo.train)}, "
+        f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
+    )

@@ -1,0 +1,84 @@
+"""Plan: declared minus completed. Pure; state is derived from the store's records, never kept in memory."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from measures.registry import Component
+from orchestrator.study import Study
+from workers.measuring import measurement_key
+from workers.record import RunRecord, measured_tag
+from workers.spec import TrialSpec
+
+
+class State(StrEnum):
+    """What the store says of a trial."""
+
+    PENDING = "pending"  # nothing trained yet
+    PARTIAL = "partial"  # interrupted; it has a checkpoint to go on from
+    FAILED = "failed"  # raised an exception; the same command tries it again
+    DONE = "done"
+    DIVERGED = "diverged"  # ended with a loss that is not finite: a result, but nothing to measure
+
+    @property
+    def is_finished(self) -> bool:
+        return self in (State.DONE, State.DIVERGED)
+
+
+@dataclass(frozen=True)
+class MeasurementTask:
+    """One measure to take of one stored checkpoint."""
+
+    trial: TrialSpec
+    run_id: str
+    step: int
+    measure: Component
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left to do of a study: trials to train, checkpoints to measure."""
+
+    states: Mapping[str, State]  # by trial id
+    train: tuple[TrialSpec, ...]
+    measure: tuple[MeasurementTask, ...]
+    measured: int  # measurements that are stored already
+
+    def count(self, state: State) -> int:
+        return sum(1 for each in self.states.values() if each is state)
+
+
+def state_of(record: RunRecord | None) -> State:
+    """State of a trial from its run."""
+    if record is None:
+        return State.PENDING
+    if record.status == "FINISHED":
+        return State.DIVERGED if record.tags.get("sweep.outcome") == "diverged" else State.DONE
+    if record.status == "FAILED":
+        return State.FAILED
+    return State.PARTIAL if record.checkpoints else State.PENDING
+
+
+def plan(study: Study, records: Mapping[str, RunRecord]) -> Plan:
+    """What is left to do, given the stored run of each trial id."""
+    states = {trial.trial_id: state_of(records.get(trial.trial_id)) for trial in study.trials}
+    trained = [trial for trial in study.trials if states[trial.trial_id] is State.DONE]
+    declared = [task for trial in trained for task in _measurements(study, trial, records[trial.trial_id])]
+    missing = [task for task in declared if not _is_measured(task, records[task.trial.trial_id])]
+    return Plan(
+        states=states,
+        train=tuple(trial for trial in study.trials if not states[trial.trial_id].is_finished),
+        measure=tuple(missing),
+        measured=len(declared) - len(missing),
+    )
+
+
+def _measurements(study: Study, trial: TrialSpec, record: RunRecord) -> Iterable[MeasurementTask]:
+    for measured in study.measured:
+        steps = record.checkpoints if measured.at == "checkpoints" else record.checkpoints[-1:]
+        for step in steps:
+            yield MeasurementTask(trial, record.run_id, step, measured.measure)
+
+
+def _is_measured(task: MeasurementTask, record: RunRecord) -> bool:
+    return measured_tag(measurement_key(task.measure), task.step) in record.tags

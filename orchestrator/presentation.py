@@ -1,0 +1,74 @@
+"""Presentation: how a study's answer is shown. Values only; `figures`, `claims` and `report` carry them out.
+
+A quantity is named by its metric: `test/loss`, or `hessian_spectrum/effective_dimensionality_z1`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A parameter of the trials along which to draw, e.g. `model.width`."""
+
+    parameter: str
+    label: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity, drawn as one line."""
+
+    quantity: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes: quantities that share a scale."""
+
+    label: str
+    series: tuple[Series, ...]
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class FirstZero:
+    """Claim: the quantity first reaches zero at some x, which marks the interpolation threshold in the figure."""
+
+    quantity: str
+    label: str
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Claim: the quantity rises to a peak inside the range of x and falls again."""
+
+    quantity: str
+    label: str
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Follows:
+    """Claim: the quantity peaks where another one does and is rank-correlated with it along x."""
+
+    quantity: str
+    other: str
+    label: str
+    other_label: str
+    published: str = ""
+
+
+Claim = FirstZero | Peak | Follows
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column."""
+
+    x: Axis | None = None
+    columns: Axis | None = None
+    panels: tuple[Panel, ...] = ()
+    claims: tuple[Claim, ...] = ()

@@ -1,0 +1,69 @@
+"""Study: a question, the trials and measurements that answer it, and how the answer is shown. Values only.
+
+A study validates itself when it is built: whoever holds one holds trials that can be planned.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from measures import measures
+from measures.registry import Component
+from orchestrator.presentation import Presentation
+from workers.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure to take of every trial: of its final network, or of every checkpoint."""
+
+    measure: Component
+    at: Literal["final", "checkpoints"] = "final"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "measure", measures.resolve(self.measure))
+        if self.at not in ("final", "checkpoints"):
+            raise ValueError(f"at={self.at!r} is not valid: measure at 'final' or 'checkpoints'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A declared question.
+
+    `axes` names the parameters (`model.width`, ...) in which the trials differ: they name the runs and span the
+    figures. `expected` is the published result, in numbers.
+    """
+
+    name: str
+    question: str
+    expected: str
+    trials: tuple[TrialSpec, ...]
+    axes: tuple[str, ...]
+    measured: tuple[Measured, ...] = ()
+    presentation: Presentation = field(default_factory=Presentation)
+
+    def __post_init__(self) -> None:
+        if not self.trials:
+            raise ValueError(f"study {self.name} declares no trials: give every axis at least one value")
+        for axis in self.axes:
+            if axis not in self.trials[0].parameters:
+                known = ", ".join(self.trials[0].parameters)
+                raise ValueError(f"study {self.name}: unknown axis {axis!r}; parameters: {known}")
+        repeated = [trial_id for trial_id, count in Counter(t.trial_id for t in self.trials).items() if count > 1]
+        if repeated:
+            twice = next(trial for trial in self.trials if trial.trial_id == repeated[0])
+            raise ValueError(f"study {self.name} declares the trial {run_name(twice, self.axes)!r} twice")
+        names = [m.measure.name for m in self.measured]
+        if len(set(names)) < len(names):
+            raise ValueError(f"study {self.name} declares a measure twice: {', '.join(names)}")
+
+
+def run_name(trial: TrialSpec, axes: tuple[str, ...]) -> str:
+    """A name a person can read and that sorts well: `width=0047 fraction=0.15 s0`."""
+    parameters = trial.parameters
+    parts = [f"{axis.split('.')[-1]}={_padded(parameters[axis])}" for axis in axes if axis not in ("init_seed",)]
+    return " ".join([*parts, f"seed={trial.init_seed}"])
+
+
+def _padded(value: object) -> str:
+    return f"{value:04d}" if isinstance(value, int) and not isinstance(value, bool) else f"{value}"

@@ -1,0 +1,39 @@
+"""The tidy table: all that reports and statistics ever see of a study. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Setting = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: the latest stored value of a quantity of a trial. `stderr` is the estimator's own, if it has one."""
+
+    trial_id: str
+    step: int
+    quantity: str
+    value: float
+    stderr: float | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial as the report names it. `state` is done, diverged, failed, partial or pending."""
+
+    trial_id: str
+    name: str
+    parameters: Mapping[str, Setting]
+    state: str
+    seconds: float | None
+    interpolation_threshold: str
+    failure: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tidy table and the trials its rows belong to, both in the order in which the study declares them."""
+
+    trials: tuple[Trial, ...]
+    rows: tuple[Row, ...]

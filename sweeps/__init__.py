@@ -1,0 +1,6 @@
+"""WHAT to study: one file a study, values only. This is the table of studies."""
+
+from measures.registry import registry
+from sweeps.double_descent import double_descent
+
+studies = registry("study", [double_descent])

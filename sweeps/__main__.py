@@ -1,0 +1,178 @@
+"""The command line: `gensweep`, and `python sweeps/NAME.py`. Flags come from the signature of the study function."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from cyclopts import App, Parameter
+from pydantic.fields import FieldInfo
+from rich.console import Console
+
+from measures.registry import Component, Entry, registry
+from orchestrator.environment import CannotStart
+from orchestrator.study import Study
+
+BAD_INPUT = 2
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where to run and where to store; nothing here can change a number."""
+
+    tracking_uri: Annotated[
+        str | None,
+        Parameter(help="MLflow store: sqlite:///PATH or http://HOST:PORT. Default: MLFLOW_TRACKING_URI, else ./store."),
+    ] = None
+    address: Annotated[
+        str | None,
+        Parameter(help="Ray cluster: HOST:PORT or 'auto'. Default: RAY_ADDRESS, else Ray is started on this machine."),
+    ] = None
+    folder: Annotated[Path, Parameter(help="Local results go below this folder, in store/ and reports/.")] = Path()
+    cpus: Annotated[int | None, Parameter(help="CPUs of the Ray started on this machine. Default: all.")] = None
+
+
+Action = Callable[[Study, Options, Console], int]
+
+
+def run(study: Study, options: Options, console: Console) -> int:
+    """Train what is not trained yet, measure what is not measured yet, write the report."""
+    return _launch(study, options, console).run()
+
+
+def measure(study: Study, options: Options, console: Console) -> int:
+    """Measure the stored checkpoints that are not measured yet, write the report; train nothing."""
+    return _launch(study, options, console).run(train=False)
+
+
+def plan(study: Study, options: Options, console: Console) -> int:
+    """Say what `run` would do, and do nothing."""
+    return _launch(study, options, console).show_plan()
+
+
+def report(study: Study, options: Options, console: Console) -> int:
+    """Write the report of what is stored; train and measure nothing."""
+    return _launch(study, options, console).report()
+
+
+def status(study: Study, options: Options, console: Console) -> int:
+    """List every declared trial with its state and its newest numbers."""
+    return _launch(study, options, console).show_status()
+
+
+def main(study: Callable[..., Study] | None = None) -> None:
+    """Entry point of `gensweep`, or of the script of one study."""
+    app = gensweep() if study is None else script(study)
+    try:
+        sys.exit(app())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def script(study: Callable[..., Study]) -> App:
+    """The command line of one study's file: `run`, or `plan` with --plan."""
+    entry = registry("study", [study])[study.__name__]
+    app = _app(f"python sweeps/{entry.name}.py", inspect.getdoc(inspect.getmodule(study)) or entry.summary)
+
+    def choose(declared: Study, options: Options, console: Console, *, plan_only: bool) -> int:
+        return (plan if plan_only else run)(declared, options, console)
+
+    flag = inspect.Parameter(
+        "plan",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, Parameter(help="Say what would be done, and do nothing.")],
+    )
+    app.default(_command(entry, choose, flag))
+    return app
+
+
+def gensweep() -> App:
+    """The `gensweep` command: an action, then a study, then the study's settings."""
+    from sweeps import studies  # a study's own script must not need the table that lists it
+
+    app = _app("gensweep", "Declare a question about generalisation; train its grid; measure; hold it to the claim.")
+    app.command(_list, name="list")
+    for action in (plan, run, measure, report, status):
+        group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
+        for entry in studies.entries.values():
+            group.command(_command(entry, action), name=entry.name)
+        app.command(group)
+    return app
+
+
+# `--widths 2 8 32` takes all its values at once; a flag has no `--no-` twin.
+DEFAULT_PARAMETER = Parameter(consume_multiple=True, negative="")
+
+
+def _app(name: str, description: str) -> App:
+    return App(
+        name=name, help=description, default_parameter=DEFAULT_PARAMETER, version_flags=[], result_action="return_value"
+    )
+
+
+def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter | None = None) -> Callable[..., int]:
+    """A function whose signature is the study's settings, an extra flag, and the options."""
+    settings = [parameter.replace(annotation=_described(parameter)) for parameter in entry.signature.parameters.values()]
+    extra = [] if flag is None else [flag]
+    options = inspect.Parameter("options", inspect.Parameter.KEYWORD_ONLY, default=Options(), annotation=Options)
+
+    def command(*, options: Options = Options(), **values: Any) -> int:
+        console = Console()
+        chosen = {"plan_only": values.pop(flag.name, flag.default)} if flag is not None else {}
+        try:
+            study = registry("study", [entry.function]).call(Component(entry.name, **values))
+        except ValueError as error:
+            return _refuse(error)
+        try:
+            return action(study, options, console, **chosen)
+        except CannotStart as error:
+            return _refuse(error)
+
+    parameters = [*settings, *extra, options]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by cyclopts
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = entry.summary
+    command.__name__ = entry.name
+    return command
+
+
+def _described(parameter: inspect.Parameter) -> Any:
+    """The annotation, with the description of its pydantic field as the flag's help."""
+    texts = [m.description for m in get_args(parameter.annotation)[1:] if isinstance(m, FieldInfo) and m.description]
+    return Annotated[parameter.annotation, Parameter(help=texts[0])] if texts else parameter.annotation
+
+
+def _refuse(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _launch(study: Study, options: Options, console: Console) -> Any:
+    # Imported here, so that `--help` and `list` answer without loading MLflow.
+    from orchestrator.launch import Launch, Settings
+
+    settings = Settings(
+        tracking_uri=options.tracking_uri, address=options.address, folder=options.folder, cpus=options.cpus
+    )
+    return Launch(study, settings, console)
+
+
+def _list(family: str = "studies", /) -> int:
+    """List a family: studies, models, datasets, corruptions, optimizers, schedules, fits or measures."""
+    from orchestrator.catalog import catalog
+
+    from sweeps import studies
+
+    try:
+        Console().print(catalog(studies, family))
+    except ValueError as error:
+        return _refuse(error)
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""RunStore and TrialRun on a real MLflow store."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from measures.inputs import Estimate, Measurement
+from workers.checkpoint import DamagedCheckpoint, TrainingState, checkpoint_folder, decode, encode
+from workers.record import Point, Sample, measured_tag
+from workers.runtime import Runtime
+from workers.tracking import RunStore, StoreError, check_store
+from workers.trial_run import LEASE, Superseded, TrialRun
+
+
+@pytest.fixture
+def store(runtime: Runtime) -> RunStore:
+    return RunStore(runtime.tracking_uri)
+
+
+@pytest.fixture
+def run_id(store: RunStore) -> str:
+    experiment = store.open_study("study", {"mlflow.note.content": "why?"})
+    tags = {"sweep.trial_id": "t1", LEASE: "mine"}
+    return store.create_run(experiment, "width=0002", "trial", tags, {"model": "mlp", "model.width": 2})
+
+
+@pytest.fixture
+def run(store: RunStore, run_id: str, runtime: Runtime) -> TrialRun:
+    return TrialRun(store, run_id, "mine", runtime)
+
+
+def state(step: int) -> TrainingState:
+    tensors = {"model.w": torch.arange(3.0) + step, "random.torch": torch.get_rng_state()}
+    return TrainingState(step, tensors, {"interpolation_step": None, "optimizer": {}})
+
+
+def artifact_path(store: RunStore, run_id: str, name: str) -> Path:
+    (found,) = Path(store.uri.removeprefix("sqlite:///")).parent.glob(f"artifacts/*/{run_id}/artifacts/{name}")
+    return found
+
+
+def test_a_created_run_waits_with_its_settings(store: RunStore, run_id: str) -> None:
+    record = store.get(run_id)
+    assert (record.status, record.name, record.trial_id) == ("SCHEDULED", "width=0002", "t1")
+    assert record.parameters == {"model": "mlp", "model.width": "2"}
+    assert record.points == {"hp/model.width": Point(0, 2.0)}
+    assert record.checkpoints == ()
+
+
+def test_runs_are_found_by_role_over_many_pages(store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.tracking.PAGE", 2)
+    experiment = store.find_study("study")
+    assert experiment is not None
+    others = [store.create_run(experiment, f"r{i}", "trial", {}, {}) for i in range(4)]
+    store.create_run(experiment, "sweep", "sweep", {}, {})
+    assert [record.run_id for record in store.runs(experiment, "trial")] == [run_id, *others]
+
+
+def test_an_unknown_study_is_none(store: RunStore) -> None:
+    assert store.find_study("nothing") is None
+
+
+def test_points_wait_for_the_checkpoint_and_precede_it(store: RunStore, run_id: str, run: TrialRun) -> None:
+    run.log(1, {"test/loss": 2.5})
+    assert store.history(run_id, "test/loss") == []
+    run.save(state(1))
+    assert store.history(run_id, "test/loss") == [Point(1, 2.5)]
+    assert store.get(run_id).checkpoints == (1,)
+
+
+def test_replayed_points_are_not_stored_twice(
+    store: RunStore, run_id: str, run: TrialRun, runtime: Runtime
+) -> None:
+    run.log(1, {"test/loss": 2.5})
+    run.log(2, {"test/loss": 2.25})
+    run.flush()
+    again = TrialRun(store, run_id, "mine", runtime)
+    for step, value in ((1, 2.5), (2, 2.25), (3, 2.0)):
+        again.log(step, {"test/loss": value})
+    again.flush()
+    assert store.history(run_id, "test/loss") == [Point(1, 2.5), Point(2, 2.25), Point(3, 2.0)]
+
+
+def test_the_same_sample_twice_is_one_point(store: RunStore, run_id: str) -> None:
+    sample = Sample("m/x", 0.1 + 0.2, 7, 1_700_000_000_000)
+    store.log_samples(run_id, [sample])
+    store.log_samples(run_id, [sample])
+    assert store.history(run_id, "m/x") == [Point(7, 0.1 + 0.2)]
+
+
+def test_a_process_of_an_earlier_launch_stops_writing(store: RunStore, run_id: str, run: TrialRun) -> None:
+    run.log(1, {"test/loss": 2.5})
+    store.set_tags(run_id, {LEASE: "another"})
+    with pytest.raises(Superseded, match="taken over by launch 'another'"):
+        run.save(state(1))
+    assert store.history(run_id, "test/loss") == [] and store.get(run_id).checkpoints == ()
+
+
+def test_newest_whole_checkpoint_wins(store: RunStore, run_id: str, run: TrialRun, runtime: Runtime) -> None:
+    for step in (1, 5, 9):
+        run.save(state(step))
+    damaged = artifact_path(store, run_id, f"{checkpoint_folder(9)}/state.safetensors")
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    artifact_path(store, run_id, f"{checkpoint_folder(5)}/manifest.json").unlink()
+    resumed = TrialRun(store, run_id, "mine", runtime).newest_state()
+    assert resumed is not None and resumed.step == 1
+    assert torch.equal(resumed.tensors["model.w"], torch.arange(3.0) + 1)
+    tags = store.get(run_id).tags
+    assert "SHA-256" in tags["damaged.9"] and "no artifact" in tags["damaged.5"]
+
+
+def test_no_checkpoint_is_none(run: TrialRun) -> None:
+    assert run.newest_state() is None
+
+
+def damage(text: str, **changes: object) -> str:
+    return json.dumps({**json.loads(text), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 99}, "format 99, this version reads 1"),
+        ({"trial_id": "t2"}, "belongs to trial t2"),
+        ({"bytes": 3}, "its manifest says 3"),
+        ({"sha256": "0"}, "SHA-256"),
+    ],
+)
+def test_a_damaged_checkpoint_says_what_is_wrong(changes: dict[str, object], message: str) -> None:
+    data, manifest = encode(state(1), "t1")
+    assert decode(data, json.dumps(manifest), "t1").step == 1
+    with pytest.raises(DamagedCheckpoint, match=message):
+        decode(data, damage(json.dumps(manifest), **changes), "t1")
+    with pytest.raises(DamagedCheckpoint, match="cannot be read"):
+        decode(data, "{", "t1")
+
+
+def test_a_measurement_is_committed_once(store: RunStore, run_id: str) -> None:
+    values = {"dimension": Estimate(3.5, 0.25), "count": Estimate(7.0), "invalid": Estimate(float("nan"))}
+    measured = Measurement(values, {"nodes": np.arange(3)}, ("beware",))
+    store.write_measurement(run_id, "spectrum", "spectrum-1234", 20, measured, 1.5)
+    record = store.get(run_id)
+    assert record.points["spectrum/dimension"] == Point(20, 3.5)
+    assert record.points["spectrum/dimension.stderr"] == Point(20, 0.25)
+    assert "spectrum/count.stderr" not in record.points
+    assert np.isnan(record.points["spectrum/invalid"].value)
+    (commit,) = record.measured.values()
+    assert (commit.seconds, list(commit.notes)) == (1.5, ["beware"])
+    # The process died before the tag: what is stored is committed as it is, and nothing is doubled.
+    store.delete_tag(run_id, measured_tag("spectrum-1234", 20))
+    store.commit_measurement(run_id, "spectrum", "spectrum-1234", 20)
+    assert store.history(run_id, "spectrum/dimension") == [Point(20, 3.5)]
+    assert measured_tag("spectrum-1234", 20) in store.get(run_id).tags
+    arrays = np.load(artifact_path(store, run_id, "measurements/spectrum-1234/step-000000020.npz"))
+    assert arrays["nodes"].tolist() == [0, 1, 2]
+
+
+def test_files_come_back_as_they_went(store: RunStore, run_id: str) -> None:
+    store.write_file(run_id, "a/b/c.bin", b"\x00\x01")
+    store.write_json(run_id, "top.json", {"x": [1, 2]})
+    assert store.read_file(run_id, "a/b/c.bin") == b"\x00\x01"
+    assert store.read_json(run_id, "top.json") == {"x": [1, 2]}
+    assert store.has_file(run_id, "a/b/c.bin") and store.has_file(run_id, "top.json")
+    assert not store.has_file(run_id, "a/b/d.bin")
+    with pytest.raises(FileNotFoundError, match=r"no artifact nothing\.txt"):
+        store.read_file(run_id, "nothing.txt")
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("http://127.0.0.1:9", "no MLflow server answers at http://127.0.0.1:9"),
+        ("mlruns", "tracking URI 'mlruns' is not valid"),
+        ("file:///tmp/mlruns", "is not valid: use sqlite"),
+    ],
+)
+def test_an_unusable_store_is_refused(uri: str, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
+        check_store(uri)
+
+
+def test_a_store_below_a_file_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="not a writable folder"):
+        check_store(f"sqlite:///{tmp_path}/file/store/mlflow.db")
+    check_store(f"sqlite:///{tmp_path}/new/mlflow.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says")
+    with pytest.raises(StoreError, match="cannot be used"):
+        RunStore(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_the_local_store_is_a_plain_database(store: RunStore, run_id: str) -> None:
+    with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
+        assert database.execute("select status from runs where run_uuid = ?", (run_id,)).fetchone() == ("SCHEDULED",)

@@ -1,0 +1,6 @@
+"""Fits: `fit(problem, session, *, settings...) -> Outcome`, from initial weights to the trained network."""
+
+from measures.registry import registry
+from workers.fits.sgd import sgd
+
+fits = registry("fit", [sgd])

@@ -1,0 +1,6 @@
+"""Optimisers: `optimizer(parameters, *, settings...) -> torch.optim.Optimizer`."""
+
+from measures.registry import registry
+from workers.optimizers.sgd import sgd
+
+optimizers = registry("optimizer", [sgd])

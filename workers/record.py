@@ -1,0 +1,83 @@
+"""What the store holds, as values: points, runs, and the names under which things are filed. Knows nothing of MLflow."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+TRAIN_SECONDS = "sweep.train_seconds"
+
+
+@dataclass(frozen=True)
+class Point:
+    """The latest value of a metric and its step."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One point to store. Its time stamp (ms) is fixed when it is measured, so that storing it twice is harmless."""
+
+    key: str
+    value: float
+    step: int
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One stored run, as it was when it was read."""
+
+    run_id: str
+    name: str
+    status: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    points: Mapping[str, Point]
+
+    @property
+    def trial_id(self) -> str:
+        return self.tags.get("sweep.trial_id", "")
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Steps of the stored checkpoints, ascending."""
+        return tuple(sorted(int(tag.split(".")[1]) for tag in self.tags if tag.startswith("checkpoint.")))
+
+
+    @property
+    def measured(self) -> Mapping[str, "Measured"]:
+        """What each committed measurement left in its tag."""
+        return {tag: Measured(**json.loads(text)) for tag, text in self.tags.items() if tag.startswith("measured.")}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time spent on training (as far as it was recorded) and measuring."""
+        training = float(self.tags.get(TRAIN_SECONDS, "0"))
+        return training + sum(measured.seconds for measured in self.measured.values())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The commit of one measurement: what it cost and what a reader of its numbers must know."""
+
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def measurement_path(key: str, step: int) -> str:
+    """Artifact that records one measurement of a run."""
+    return f"measurements/{key}/step-{step:09d}.json"
+
+
+def measured_tag(key: str, step: int) -> str:
+    """Tag that commits one measurement of a run."""
+    return f"measured.{key}.{step}"
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970, the store's unit of time."""
+    return int(time.time() * 1000)

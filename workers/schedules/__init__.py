@@ -1,0 +1,7 @@
+"""Schedules: `schedule(epoch, num_epochs, *, settings...) -> float`, the factor on the learning rate in that epoch."""
+
+from measures.registry import registry
+from workers.schedules.constant import constant
+from workers.schedules.half_constant_linear import half_constant_linear
+
+schedules = registry("schedule", [constant, half_constant_linear])

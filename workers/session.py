@@ -1,0 +1,26 @@
+"""Session: what a fit may ask of the service while it runs. The store implements it; a test can, too."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from workers.checkpoint import TrainingState
+
+
+class Session(Protocol):
+    """The record of one trial."""
+
+    def newest_state(self) -> TrainingState | None:
+        """The newest stored state that is whole, or None."""
+        ...
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Record step metrics. A point that is already stored is not stored again."""
+        ...
+
+    def save(self, state: TrainingState) -> None:
+        """Store a checkpoint, after every metric logged before it."""
+        ...
+
+    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
+        """Steps at which `save` is wanted."""
+        ...

@@ -1,0 +1,257 @@
+"""RunStore: the only file that imports MLflow. The system of record behind a handful of verbs.
+
+One MLflow experiment per study, one flat run per trial. Scalars are metrics, settings parameters, everything else
+artifacts. A tag is the commit of what it names (`checkpoint.STEP`, `measured.KEY.STEP`): it is written last, so what
+has no tag does not exist. Only `MlflowClient` with an explicit run id is used: the fluent API keeps process-global
+state, reopens finished runs and ends crashed ones as FINISHED.
+"""
+
+import io
+import json
+import logging
+import math
+import os
+import tempfile
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from measures.inputs import Measurement
+from workers.checkpoint import (
+    MANIFEST_FILE,
+    STATE_FILE,
+    TrainingState,
+    checkpoint_folder,
+    decode,
+    encode,
+)
+from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
+
+# MLflow reads these when it is imported. Nothing is ever unpickled from the store.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+
+from mlflow import MlflowClient  # noqa: E402  # after the settings above
+from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+
+for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+PAGE = 500  # runs per search request
+
+
+class StoreError(ValueError):
+    """The store cannot be used; the message says what to change."""
+
+
+def local_store(folder: Path) -> str:
+    """Tracking URI of the default store: a SQLite file, with the artifacts beside it."""
+    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+def is_node_local(uri: str) -> bool:
+    """Whether only this machine can reach the store."""
+    return uri.startswith(("sqlite:", "file:")) or "://" not in uri
+
+
+def store_exists(uri: str) -> bool:
+    """Whether there can be anything to read; a SQLite file is not made just to find it empty."""
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def check_store(uri: str) -> None:
+    """StoreError unless the store can be used; writes nothing and answers within seconds."""
+    if uri.startswith("sqlite:///"):
+        _check_writable(Path(uri.removeprefix("sqlite:///")))
+    elif uri.startswith(("http://", "https://")):
+        # Asked before the client is, which would retry for minutes.
+        try:
+            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10):
+                pass
+        except OSError as error:
+            raise StoreError(f"no MLflow server answers at {uri} ({_reason(error)}); start it or correct the address") from None
+    elif "://" not in uri or uri.startswith("file:"):
+        raise StoreError(f"tracking URI {uri!r} is not valid: use sqlite:///PATH, http(s)://HOST:PORT or postgresql+psycopg://...")
+
+
+def _check_writable(path: Path) -> None:
+    place = path if path.exists() else path.parent
+    while not place.exists():
+        place = place.parent
+    if not (place.is_dir() or place == path) or not os.access(place, os.W_OK):
+        raise StoreError(f"cannot write the store {path}: {place} is not a writable folder; choose another --tracking-uri")
+
+
+def _reason(error: OSError) -> str:
+    return str(getattr(error, "reason", error))
+
+
+class RunStore:
+    """A tracking store. Experiments, runs and parameters are created by the driver alone, which is their one writer."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._client = MlflowClient(tracking_uri=uri)
+            self._client.search_experiments(max_results=1)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
+
+    def find_study(self, name: str) -> str | None:
+        """Experiment id of a study, or None."""
+        experiment = self._client.get_experiment_by_name(name)
+        return None if experiment is None else experiment.experiment_id
+
+    def open_study(self, name: str, tags: Mapping[str, str]) -> str:
+        """Experiment id of a study, created if need be, with these tags set."""
+        experiment_id = self.find_study(name)
+        if experiment_id is None:
+            experiment_id = self._client.create_experiment(name, artifact_location=self._artifact_location(name))
+        for key, value in tags.items():
+            self._client.set_experiment_tag(experiment_id, key, value)
+        return experiment_id
+
+    def _artifact_location(self, name: str) -> str | None:
+        """Beside a SQLite file; otherwise the server's own choice."""
+        if not self.uri.startswith("sqlite:///"):
+            return None
+        return str(Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts" / name)
+
+    def runs(self, experiment_id: str, role: str) -> list[RunRecord]:
+        """All runs of a role, oldest first, with the latest point of each metric."""
+        records: list[RunRecord] = []
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [experiment_id],
+                f"tags.`sweep.role` = '{role}'",
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            records += [_record(run) for run in page]
+            token = page.token
+            if not token:
+                return records
+
+    def create_run(
+        self, experiment_id: str, name: str, role: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
+    ) -> str:
+        """A new run that waits for its turn. Numbers among the parameters are mirrored as `hp/*` metrics.
+
+        MLflow keeps parameters as text, which sorts 1, 12, 2; the mirror sorts and plots as a number.
+        """
+        run_id = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info.run_id
+        now = now_ms()
+        numbers = {key: value for key, value in parameters.items() if isinstance(value, int | float)}
+        self._client.log_batch(
+            run_id,
+            params=[Param(key, str(value)) for key, value in parameters.items()],
+            metrics=[Metric(f"hp/{key}", float(value), now, 0) for key, value in numbers.items()],
+        )
+        self._client.update_run(run_id, status="SCHEDULED")
+        return run_id
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """RUNNING, SCHEDULED, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
+        if status in ("FINISHED", "FAILED", "KILLED"):
+            self._client.set_terminated(run_id, status)
+        else:
+            self._client.update_run(run_id, status=status)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        self._client.delete_tag(run_id, key)
+
+    def log_samples(self, run_id: str, samples: Sequence[Sample]) -> None:
+        """Store metrics. Storing the very same sample again changes nothing: its time stamp is part of its key."""
+        self._client.log_batch(run_id, metrics=[Metric(s.key, s.value, s.timestamp, s.step) for s in samples])
+
+    def history(self, run_id: str, key: str) -> list[Point]:
+        """Every stored point of a metric, by step."""
+        points = [Point(m.step, m.value) for m in self._client.get_metric_history(run_id, key)]
+        return sorted(points, key=lambda point: point.step)
+
+    def get(self, run_id: str) -> RunRecord:
+        return _record(self._client.get_run(run_id))
+
+    def write_file(self, run_id: str, path: str, data: bytes) -> None:
+        """Store an artifact under a path relative to the run's own folder; whole or not at all."""
+        place = Path(path)
+        with tempfile.TemporaryDirectory() as scratch:
+            local = Path(scratch) / place.name
+            local.write_bytes(data)
+            self._client.log_artifact(run_id, str(local), None if place.parent == Path() else str(place.parent))
+
+    def read_file(self, run_id: str, path: str) -> bytes:
+        """An artifact's bytes; FileNotFoundError if there is none."""
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
+            except (MlflowException, OSError) as error:
+                raise FileNotFoundError(f"run {run_id} has no artifact {path} ({_first_line(error)})") from None
+
+    def has_file(self, run_id: str, path: str) -> bool:
+        folder = str(Path(path).parent)
+        return any(item.path == path for item in self._client.list_artifacts(run_id, None if folder == "." else folder))
+
+    def write_json(self, run_id: str, path: str, value: Any) -> None:
+        self.write_file(run_id, path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+    def read_json(self, run_id: str, path: str) -> Any:
+        return json.loads(self.read_file(run_id, path))
+
+    def read_state(self, run_id: str, trial_id: str, step: int) -> TrainingState:
+        """A stored checkpoint; DamagedCheckpoint or FileNotFoundError if it is not whole."""
+        folder = checkpoint_folder(step)
+        manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}").decode()
+        return decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
+
+    def write_measurement(self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float) -> None:
+        """Arrays, then the record of all values, then metrics, then the tag that commits them."""
+        path = f"measurements/{key}/step-{step:09d}"
+        if measurement.arrays:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
+            self.write_file(run_id, f"{path}.npz", buffer.getvalue())
+        values = {name: [_json_number(e.value), _json_number(e.stderr)] for name, e in measurement.values.items()}
+        record = {"step": step, "timestamp": now_ms(), "values": values, "notes": list(measurement.notes), "seconds": seconds}
+        self.write_json(run_id, f"{path}.json", record)
+        self.commit_measurement(run_id, measure, key, step)
+
+    def commit_measurement(self, run_id: str, measure: str, key: str, step: int) -> None:
+        """Make metrics of a stored record and commit it. Repeating it adds nothing: the record holds the time stamp."""
+        record = self.read_json(run_id, measurement_path(key, step))
+        numbers: dict[str, float] = {}
+        for name, (value, stderr) in record["values"].items():
+            numbers[f"{measure}/{name}"] = math.nan if value is None else value
+            if stderr is not None:
+                numbers[f"{measure}/{name}.stderr"] = stderr
+        self.log_samples(run_id, [Sample(key, n, step, record["timestamp"]) for key, n in numbers.items()])
+        commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
+        self.set_tags(run_id, {measured_tag(key, step): commit})
+
+
+def _record(run: Run) -> RunRecord:
+    info, data = run.info, run.data
+    points = {m.key: Point(m.step, m.value) for m in data.to_proto().metrics}
+    return RunRecord(info.run_id, info.run_name, info.status, data.params, data.tags, points)
+
+
+def _json_number(value: float | None) -> float | None:
+    """JSON has no NaN: a value that is not valid is written as null, like a standard error that does not apply."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,24 @@
+"""Train one trial: build the problem its spec describes, fit it, record how that ended."""
+
+import torch
+
+from workers.fits import fits
+from workers.fits.outcome import Outcome
+from workers.building import build_problem
+from workers.runtime import Runtime
+from workers.session import Session
+from workers.spec import TrialSpec
+
+
+def train(spec: TrialSpec, runtime: Runtime, session: Session) -> Outcome:
+    """Fit the trial, from its newest checkpoint if it has one."""
+    reset_process(runtime)
+    return fits.call(spec.fit, build_problem(spec, runtime), session)
+
+
+def reset_process(runtime: Runtime) -> None:
+    """Give every trial the same process, however many ran in it before."""
+    torch.set_num_threads(runtime.threads)
+    torch.set_default_dtype(torch.float32)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(0)  # nothing may depend on it: a draw that is not from a named stream is at least repeatable

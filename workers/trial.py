@@ -1,0 +1,96 @@
+"""Run one trial from its stored record to its stored result, whatever happens in between."""
+
+import platform
+import time
+import traceback
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from workers.fits.outcome import Outcome
+from workers.record import TRAIN_SECONDS, Sample, now_ms
+from workers.runtime import Runtime
+from workers.spec import TrialSpec
+from workers.tracking import RunStore
+from workers.training import train
+from workers.trial_run import Superseded, TrialRun
+
+PACKAGES = ("torch", "numpy", "ray", "mlflow", "mnist1d")
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded."""
+
+    run_id: str
+    summary: str
+    error: str | None = None
+
+
+def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime) -> TrialResult:
+    """Train, and store how it ended. An exception of the trial's own is a result, not a crash."""
+    store = RunStore(runtime.tracking_uri)
+    run = TrialRun(store, run_id, lease, runtime)
+    started = time.monotonic()
+    store.set_status(run_id, "RUNNING")
+    try:
+        outcome = train(spec, runtime, run)
+        run.flush()
+    except Superseded as error:
+        return TrialResult(run_id, "taken over by another launch", str(error))
+    except Exception as error:
+        return record_failure(store, run_id, "training", error)
+    clear_failure(store, run_id, "training")
+    _record_outcome(store, run_id, outcome, time.monotonic() - started)
+    store.set_status(run_id, "FINISHED")
+    return TrialResult(run_id, _summary(store, run_id, outcome))
+
+
+def record_failure(store: RunStore, run_id: str, stage: str, error: Exception) -> TrialResult:
+    """Keep the traceback as an artifact and its last line as a tag."""
+    last_line = traceback.format_exception_only(error)[-1].strip()
+    text = "".join(traceback.format_exception(error))
+    store.write_file(run_id, f"failures/{stage}.txt", text.encode())
+    store.set_tags(run_id, {f"failure.{stage}": last_line[:500]})
+    if stage == "training":
+        store.set_status(run_id, "FAILED")
+    return TrialResult(run_id, f"{stage} failed", last_line)
+
+
+def clear_failure(store: RunStore, run_id: str, stage: str) -> None:
+    """Forget an earlier failure of a stage that has now succeeded; its traceback stays among the artifacts."""
+    if f"failure.{stage}" in store.get(run_id).tags:
+        store.delete_tag(run_id, f"failure.{stage}")
+
+
+def _record_outcome(store: RunStore, run_id: str, outcome: Outcome, seconds: float) -> None:
+    stored = store.get(run_id)
+    threshold = "not reached"
+    if outcome.interpolation_step is not None:
+        threshold = f"step {outcome.interpolation_step}, epoch {outcome.interpolation_epoch}"
+        points = {"step": outcome.interpolation_step, "epoch": outcome.interpolation_epoch or 0}
+        samples = [
+            Sample(f"interpolation_threshold/{key}", float(value), 0, now_ms())
+            for key, value in points.items()
+            if f"interpolation_threshold/{key}" not in stored.points
+        ]
+        store.log_samples(run_id, samples)
+    packages = " ".join(f"{package}={version(package)}" for package in PACKAGES)
+    store.set_tags(
+        run_id,
+        {
+            "sweep.outcome": "diverged" if outcome.diverged else "trained",
+            "sweep.final_step": str(outcome.step),
+            TRAIN_SECONDS: f"{float(stored.tags.get(TRAIN_SECONDS, '0')) + seconds:.3f}",
+            "interpolation_threshold": threshold,
+            "provenance.packages": packages,
+            "provenance.python": platform.python_version(),
+            "provenance.host": platform.node(),
+        },
+    )
+
+
+def _summary(store: RunStore, run_id: str, outcome: Outcome) -> str:
+    points = store.get(run_id).points
+    if outcome.diverged:
+        return f"diverged at step {outcome.step}"
+    return ", ".join(f"{key} {points[key].value:.4g}" for key in ("train/error", "test/error", "test/loss"))
