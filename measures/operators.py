@@ -6,18 +6,18 @@ of a forward and two. Data that do not fit are cut into pieces that do, whose gr
 vectors. Vectors of a block are multiplied one after another: on one core, batching them with `vmap` was slower.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-type Loss = Callable[[Tensor, Tensor], Tensor]
-type Batch = tuple[Tensor, Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+Batch = tuple[Tensor, Tensor]
 
-# A gradient graph was measured to hold 3 to 4 times the tensors that its forward pass saves.
-GRAPH_TO_FORWARD_BYTES = 4
+# A gradient graph was measured to hold 1.3 (MLP) to 1.9 times (convolutions) what its forward pass saves.
+GRAPH_TO_FORWARD_BYTES = 2
 
 
 class LinearOperator(Protocol):
@@ -79,7 +79,7 @@ class HessianOperator:
 
     def _rebuilt_graphs(self) -> Iterator[tuple[Tensor, "Graph"]]:
         for inputs, targets in self._pieces:
-            with _evaluating(self._model), torch.enable_grad():
+            with evaluating(self._model), torch.enable_grad():
                 loss = self._loss_function(self._model(inputs), targets)
                 if loss.ndim != 0:
                     raise ValueError(f"the loss must be a scalar mean over examples; got shape {tuple(loss.shape)}")
@@ -113,9 +113,7 @@ class Graph:
         if not attached:
             return torch.zeros_like(vector)
         outputs, directions = zip(*attached, strict=True)
-        products = torch.autograd.grad(
-            outputs, self._parameters, directions, retain_graph=True, materialize_grads=True
-        )
+        products = torch.autograd.grad(outputs, self._parameters, directions, retain_graph=True, materialize_grads=True)
         return _flat(products)
 
 
@@ -140,6 +138,8 @@ def hessian_operator(
     >>> hessian_operator(model, torch.nn.functional.mse_loss, data) @ torch.ones(1)  # 2 * mean(x^2)
     tensor([10.])
     """
+    if parameters not in ("all", "matrices"):
+        raise ValueError(f"parameters={parameters!r} is not valid: 'all' or 'matrices'")
     chosen = [p for p in model.parameters() if p.requires_grad and (parameters == "all" or p.ndim > 1)]
     _check_parameters(chosen, parameters)
     batches = [(inputs, targets) for inputs, targets in data if len(targets) > 0]
@@ -168,20 +168,20 @@ def _pieces(batch: Batch, size: int) -> Iterator[Batch]:
 def _saved_bytes(model: nn.Module, inputs: Tensor) -> int:
     """Bytes that a forward pass keeps for its backward pass, those of the model's own tensors left out."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
-    saved: dict[int, int] = {}
+    saved: dict[int, Tensor] = {}  # holds the tensors, so that no address is used twice
 
     def count(tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            saved[storage.data_ptr()] = tensor.numel() * tensor.element_size()
+        if (address := tensor.untyped_storage().data_ptr()) not in own:
+            saved[address] = tensor
 
-    with _evaluating(model), torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda _: inputs):
+    with evaluating(model), torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda _: inputs):
         outputs = model(inputs)
-    return sum(saved.values()) + outputs.numel() * outputs.element_size()
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*saved.values(), outputs))
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Generator[None, None, None]:
+    """Evaluation mode within the block; afterwards every submodule is in the mode it was in."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

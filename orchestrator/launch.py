@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator import environment
+from orchestrator.curves import curves
 from orchestrator.environment import CannotStart
 from orchestrator.plan import Plan, State, plan
-from orchestrator.progress import Progress, duration
+from orchestrator.progress import Progress
 from orchestrator.provenance import run_tags
 from orchestrator.publish import publish
 from orchestrator.results import results
@@ -43,6 +44,7 @@ class Settings:
     address: str | None = None
     folder: Path = Path()  # what is written on this machine goes below it: store/ and reports/
     cpus: int | None = None  # of a Ray of our own; all of the machine's if None
+    command: str = ""  # that declares this study again, for the report
 
     @property
     def store_uri(self) -> str:
@@ -106,7 +108,8 @@ class Launch:
         interrupted = False
         if (todo.train and train) or todo.measure:
             interrupted = not self._work(todo, train)
-        self.report()
+        if self.records():
+            self.report()
         return self._close(interrupted)
 
     def show_plan(self) -> int:
@@ -121,7 +124,13 @@ class Launch:
 
     def report(self) -> int:
         """Publish what is stored."""
-        publish(self.study, self.records(), self.settings.folder, self.store, self.console)
+        records = self.records()
+        if not records:
+            raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
+        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command)
+        self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
+        self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
+        self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
         return OK
 
     def _work(self, todo: Plan, train: bool) -> bool:
@@ -165,7 +174,7 @@ class Launch:
         """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
         records = self.records()
         experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
-        tags = run_tags()
+        tags, colors = run_tags(), self._colors()
         run_ids: dict[str, str] = {}
         for trial in trials:
             identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
@@ -175,17 +184,15 @@ class Launch:
                 self.store.set_status(run_ids[trial.trial_id], "SCHEDULED")
             else:
                 name = run_name(trial, self.study.axes)
-                tagged = {**identity, **tags, **self._color(trial)}
+                tagged = {**identity, **tags, **({"mlflow.runColor": colors[trial.trial_id]} if colors else {})}
                 run_ids[trial.trial_id] = self.store.create_run(experiment, name, "trial", tagged, trial.parameters)
         return run_ids
 
-    def _color(self, trial: TrialSpec) -> Mapping[str, str]:
-        """Runs of one figure column share a colour in MLflow's charts."""
-        columns = self.study.presentation.columns
-        if columns is None:
-            return {}
-        values = sorted({t.parameters[columns.parameter] for t in self.study.trials})
-        return {"mlflow.runColor": column_colors(values)[trial.parameters[columns.parameter]]}
+    def _colors(self) -> Mapping[str, str]:
+        """A colour for each trial id: runs of one figure column share theirs in MLflow's charts."""
+        columns = curves(results(self.study, {}), self.study.presentation)
+        colors = column_colors(columns)
+        return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
 
     def _settle(self, run_ids: set[str]) -> None:
         """Give the runs whose process could not do it a status that is true."""

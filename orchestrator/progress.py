@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.numerals import duration
+
 
 class Progress:
     """How far a stage is: done, running, failed, and when it should end."""
@@ -50,12 +52,3 @@ class Progress:
             return "ETA unknown" if self.done == 0 else f"{self.stage} took {duration(time.monotonic() - self.started)}"
         return f"ETA {duration((time.monotonic() - self.started) / self.done * (self.total - self.done))}"
 
-
-def duration(seconds: float) -> str:
-    """`12 s`, `3 min 5 s`, `2 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

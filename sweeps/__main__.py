@@ -1,11 +1,12 @@
 """The command line: `gensweep`, and `python sweeps/NAME.py`. Flags come from the signature of the study function."""
 
 import inspect
+import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 from cyclopts import App, Parameter
 from pydantic.fields import FieldInfo
@@ -33,6 +34,7 @@ class Options:
     ] = None
     folder: Annotated[Path, Parameter(help="Local results go below this folder, in store/ and reports/.")] = Path()
     cpus: Annotated[int | None, Parameter(help="CPUs of the Ray started on this machine. Default: all.")] = None
+    command: Annotated[str, Parameter(parse=False)] = ""  # that declares the study again; not a flag
 
 
 Action = Callable[[Study, Options, Console], int]
@@ -116,7 +118,12 @@ def _app(name: str, description: str) -> App:
 
 def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter | None = None) -> Callable[..., int]:
     """A function whose signature is the study's settings, an extra flag, and the options."""
-    settings = [parameter.replace(annotation=_described(parameter)) for parameter in entry.signature.parameters.values()]
+    # Types without their bounds: those are the entry's to check, whose message names the value in one line.
+    types = get_type_hints(entry.function)
+    settings = [
+        parameter.replace(annotation=Annotated[types[parameter.name], Parameter(help=_description(parameter))])
+        for parameter in entry.signature.parameters.values()
+    ]
     extra = [] if flag is None else [flag]
     options = inspect.Parameter("options", inspect.Parameter.KEYWORD_ONLY, default=Options(), annotation=Options)
 
@@ -128,7 +135,7 @@ def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter |
         except ValueError as error:
             return _refuse(error)
         try:
-            return action(study, options, console, **chosen)
+            return action(study, replace(options, command=_again(entry, values)), console, **chosen)
         except CannotStart as error:
             return _refuse(error)
 
@@ -140,10 +147,18 @@ def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter |
     return command
 
 
-def _described(parameter: inspect.Parameter) -> Any:
-    """The annotation, with the description of its pydantic field as the flag's help."""
+def _again(entry: Entry, values: Mapping[str, Any]) -> str:
+    """The command that declares the same study again."""
+    words = ["gensweep", "run", entry.name]
+    for name, value in values.items():
+        words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple | list) else [value])]
+    return shlex.join(words)
+
+
+def _description(parameter: inspect.Parameter) -> str | None:
+    """The description of a setting's pydantic field, which is its flag's help."""
     texts = [m.description for m in get_args(parameter.annotation)[1:] if isinstance(m, FieldInfo) and m.description]
-    return Annotated[parameter.annotation, Parameter(help=texts[0])] if texts else parameter.annotation
+    return texts[0] if texts else None
 
 
 def _refuse(error: Exception) -> int:
@@ -156,7 +171,7 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
     from orchestrator.launch import Launch, Settings
 
     settings = Settings(
-        tracking_uri=options.tracking_uri, address=options.address, folder=options.folder, cpus=options.cpus
+        tracking_uri=options.tracking_uri, address=options.address, folder=options.folder, cpus=options.cpus, command=options.command
     )
     return Launch(study, settings, console)
 

@@ -23,6 +23,7 @@ PAPER_WIDTHS = tuple(range(1, 65))
 
 Width = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Epochs = Annotated[int, Field(ge=1)]
 N_EFF = "hessian_spectrum/effective_dimensionality_z1"
 
 
@@ -32,13 +33,13 @@ def double_descent(
     widths: Annotated[tuple[Width, ...] | None, Field(description="widths of the network; the preset's if none")] = None,
     label_noise: Annotated[tuple[Fraction, ...] | None, Field(description="fractions of random training labels")] = None,
     replicates: Annotated[int, Field(ge=1, description="networks per width and noise, each with its own seeds")] = 1,
-    epochs: Annotated[int, Field(ge=1)] | None = None,
+    epochs: Annotated[Epochs | None, Field(description="epochs of training; the preset's if none")] = None,
 ) -> Study:
     """Does effective dimensionality follow test loss through double descent?"""
     trial = quick_trial if preset == "quick" else paper_trial
     default_widths, default_noise = (QUICK_WIDTHS, (0.0, 0.15)) if preset == "quick" else (PAPER_WIDTHS, (0.0,))
     return Study(
-        name="double_descent",
+        name="double_descent" if preset == "quick" else "double_descent_paper",
         question="Does effective dimensionality follow test loss through double descent?",
         expected=EXPECTED[preset],
         trials=tuple(

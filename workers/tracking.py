@@ -6,6 +6,7 @@ has no tag does not exist. Only `MlflowClient` with an explicit run id is used: 
 state, reopens finished runs and ends crashed ones as FINISHED.
 """
 
+import fcntl
 import io
 import json
 import logging
@@ -13,7 +14,8 @@ import math
 import os
 import tempfile
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +99,10 @@ class RunStore:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._client = MlflowClient(tracking_uri=uri)
-            self._client.search_experiments(max_results=1)
+            with _first_use(uri):
+                self._client = MlflowClient(tracking_uri=uri)
+                self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
 
@@ -166,6 +167,10 @@ class RunStore:
             self._client.set_terminated(run_id, status)
         else:
             self._client.update_run(run_id, status=status)
+
+    def delete_run(self, run_id: str) -> None:
+        """Take a run out of sight; MLflow keeps it restorable."""
+        self._client.delete_run(run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
@@ -240,6 +245,19 @@ class RunStore:
         self.log_samples(run_id, [Sample(key, n, step, record["timestamp"]) for key, n in numbers.items()])
         commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
         self.set_tags(run_id, {measured_tag(key, step): commit})
+
+
+@contextmanager
+def _first_use(uri: str) -> Iterator[None]:
+    """One process at a time: MLflow's migrations of a fresh SQLite file fail when two of them race."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(uri.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _record(run: Run) -> RunRecord:

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from measures.inputs import Estimate, Measurement
+from tests.command import ROOT
 from workers.checkpoint import DamagedCheckpoint, TrainingState, checkpoint_folder, decode, encode
 from workers.record import Point, Sample, measured_tag
 from workers.runtime import Runtime
@@ -197,6 +200,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is not a database, whatever its name says")
     with pytest.raises(StoreError, match="cannot be used"):
         RunStore(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_many_processes_may_open_a_fresh_store_at_once(tmp_path: Path) -> None:
+    program = "import sys; from workers.tracking import RunStore; RunStore(sys.argv[1])"
+    command = [sys.executable, "-c", program, f"sqlite:///{tmp_path}/store/mlflow.db"]
+    started = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
 
 
 def test_the_local_store_is_a_plain_database(store: RunStore, run_id: str) -> None:

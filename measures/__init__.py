@@ -1,0 +1,44 @@
+"""Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
+
+from measures.activations import layer_activations
+from measures.hessian_spectrum import hessian_spectrum
+from measures.inputs import Estimate, Measurement, Snapshot, Split
+from measures.intrinsic_dimension import intrinsic_dimension
+from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
+from measures.neighbors import Neighbors, nearest_neighbors
+from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.spectrum import Spectrum, dense_spectrum
+from measures.twonn import IntrinsicDimension, twonn
+
+measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
+
+__all__ = [
+    "Component",
+    "Eigenpairs",
+    "Entry",
+    "Estimate",
+    "HessianOperator",
+    "IntrinsicDimension",
+    "LinearOperator",
+    "Measurement",
+    "Neighbors",
+    "Registry",
+    "Snapshot",
+    "Spectrum",
+    "Split",
+    "Tridiagonalization",
+    "canonical_json",
+    "dense_spectrum",
+    "hessian_operator",
+    "hessian_spectrum",
+    "intrinsic_dimension",
+    "lanczos",
+    "lanczos_quadrature",
+    "layer_activations",
+    "measures",
+    "nearest_neighbors",
+    "registry",
+    "top_eigenvalues",
+    "twonn",
+]

@@ -1,0 +1,231 @@
+"""The figure of a study: a row for each panel, a column for each value of the column axis, one shared x.
+
+Drawn with matplotlib's object interface under its default style, so that neither pyplot's global state nor the settings
+of the machine reach it: the same table gives the same bytes.
+"""
+
+# matplotlib's own types leave **kwargs of nearly every drawing method untyped:
+# pyright: reportUnknownMemberType=false
+
+import io
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+from orchestrator.claims import Finding
+from orchestrator.curves import Column, Curve
+from orchestrator.numerals import position
+from orchestrator.presentation import Axis, Panel, Presentation, Series
+
+# Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "<", ">")
+THRESHOLD_COLOUR = "#555555"
+MINIMUM_TICKS = 3
+FEW_DECADES = 1e3
+LABEL_CHARACTERS = 26
+LEGEND_CHARACTERS = 20
+
+STYLE: Mapping[str, object] = {
+    "svg.hashsalt": "gensweep",  # ids in the file come from its content, not from a random number
+    "svg.fonttype": "path",
+    "text.parse_math": False,  # a dollar sign in a label is a dollar sign
+    "savefig.dpi": 200,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "errorbar.capsize": 2,
+}
+# Matplotlib writes its version and the time into a file unless told otherwise.
+METADATA: Mapping[str, Mapping[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
+}
+
+
+def figure(columns: Sequence[Column], presentation: Presentation, findings: Sequence[Finding]) -> Figure:
+    """The panels of every column, with the interpolation threshold where a finding locates it."""
+    x = presentation.x
+    if x is None or not presentation.panels or not columns:
+        raise ValueError("nothing to draw: a figure needs an x axis, a panel and a trial")
+    with _style():
+        drawing = Figure(figsize=(2.7 + 3.5 * len(columns), 1.1 + 2.0 * len(presentation.panels)), layout="constrained")
+        rows = drawing.subplots(len(presentation.panels), len(columns), sharex=True, sharey="row", squeeze=False)
+        styles = _styles(presentation.panels)
+        for panel, row in zip(presentation.panels, rows, strict=True):
+            for column, axes in zip(columns, row, strict=True):
+                _draw(axes, panel, column, styles)
+                _mark_threshold(axes, _threshold(column, findings))
+            _label_row(row, panel, styles)
+            _scale_y(row[0], panel, columns)
+        for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
+            _label_column(top, bottom, column, presentation, _threshold(column, findings))
+        _scale_x(rows[0][0], x, sorted({value for column in columns for value in column.xs}))
+        drawing.align_ylabels()
+    return drawing
+
+
+def render(drawing: Figure, kind: Literal["png", "svg"]) -> bytes:
+    """The figure as a file; the same figure gives the same bytes."""
+    with _style():
+        file = io.BytesIO()
+        drawing.savefig(file, format=kind, metadata=dict(METADATA[kind]))
+    return file.getvalue()
+
+
+def log_ticks(xs: Sequence[float]) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten) within the data; the data themselves where those are too few."""
+    low, high = min(xs), max(xs)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    inside = [
+        tick for decade in decades for tick in (10.0**decade, 2 * 10.0**decade, 5 * 10.0**decade) if low <= tick <= high
+    ]
+    if high / low > 1e4:
+        inside = [tick for tick in inside if math.log10(tick).is_integer()]
+    if len(inside) >= MINIMUM_TICKS:
+        return inside
+    every = math.ceil(len(xs) / 6)
+    return list(xs)[::every]
+
+
+def _style() -> AbstractContextManager[None]:
+    return matplotlib.style.context(["default", dict(STYLE)])
+
+
+def _styles(panels: Sequence[Panel]) -> Mapping[Series, tuple[str, str]]:
+    """Colour and marker of every series, one pair for the whole figure while they last."""
+    series = dict.fromkeys(each for panel in panels for each in panel.series)
+    return {each: (PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for i, each in enumerate(series)}
+
+
+def _draw(axes: Axes, panel: Panel, column: Column, styles: Mapping[Series, tuple[str, str]]) -> None:
+    drawn = [series for series in panel.series if column.curves[series.quantity].points]
+    for series in drawn:
+        colour, marker = styles[series]
+        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker)
+    if not drawn:
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
+    hidden = sum(point.mean <= 0 for series in drawn for point in column.curves[series.quantity].points)
+    if panel.log and hidden:
+        note = f"{hidden} at or below 0: not on a log axis"
+        axes.text(0.02, 0.04, note, transform=axes.transAxes, fontsize=7.5, color=THRESHOLD_COLOUR)
+
+
+def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str) -> None:
+    """The points with their error bars; the line breaks where a declared x has no value."""
+    points = {point.x: point for point in curve.points}
+    axes.errorbar(
+        xs,
+        [points[x].mean if x in points else math.nan for x in xs],
+        yerr=[_bar(points[x].stderr if x in points else None) for x in xs],
+        color=colour,
+        marker=marker,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        elinewidth=1,
+    )
+
+
+def _bar(stderr: float | None) -> float:
+    return math.nan if stderr is None else stderr
+
+
+def _threshold(column: Column, findings: Sequence[Finding]) -> float | None:
+    located = [
+        each.numbers["threshold"] for each in findings if each.column == column.label and "threshold" in each.numbers
+    ]
+    return located[0] if located else None
+
+
+def _mark_threshold(axes: Axes, threshold: float | None) -> None:
+    if threshold is not None:
+        axes.axvline(threshold, color=THRESHOLD_COLOUR, linestyle=(0, (4, 2)), linewidth=1, zorder=1)
+
+
+def _label_row(row: Sequence[Axes], panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
+    row[0].set_ylabel(_wrapped(panel.label, LABEL_CHARACTERS))
+    last = row[-1]
+    lines = [last.plot([], [], color=styles[each][0], marker=styles[each][1])[0] for each in panel.series]
+    labels = [_wrapped(each.label, LEGEND_CHARACTERS) for each in panel.series]
+    last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _wrapped(text: str, characters: int) -> str:
+    """The text in as few lines as `characters` allow, made about equally long."""
+    lines = textwrap.wrap(text, characters)
+    balanced = (textwrap.wrap(text, width) for width in range(max(1, characters // 2), characters))
+    return "\n".join(next((shorter for shorter in balanced if len(shorter) == len(lines)), lines))
+
+
+def _label_column(top: Axes, bottom: Axes, column: Column, presentation: Presentation, threshold: float | None) -> None:
+    x = presentation.x
+    assert x is not None  # `figure` has checked it
+    bottom.set_xlabel(x.label)
+    if presentation.columns is not None:
+        top.set_title(column.label, fontweight="bold", pad=18)
+    if threshold is not None:
+        top.annotate(
+            f"interpolation threshold: {x.label} {position(threshold)}",
+            xy=(threshold, 1.0),
+            xycoords=top.get_xaxis_transform(),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha=_side(threshold, column.xs, x.log),
+            fontsize=8,
+            color=THRESHOLD_COLOUR,
+        )
+
+
+def _side(x: float, xs: Sequence[float], log: bool) -> Literal["left", "center", "right"]:
+    """Keep a label that is centred on x inside the axes: hang it to the inner side near an end."""
+    low, high, at = (math.log(value) if log else value for value in (xs[0], xs[-1], x))
+    share = 0.5 if high == low else (at - low) / (high - low)
+    return "left" if share < 0.35 else "right" if share > 0.65 else "center"
+
+
+def _scale_y(axes: Axes, panel: Panel, columns: Sequence[Column]) -> None:
+    """Scale and ticks of a row; a log axis has plain numbers, and 2 and 5 besides the powers of ten if they fit."""
+    means = [point.mean for column in columns for each in panel.series for point in column.curves[each.quantity].points]
+    positive = [value for value in means if value > 0]
+    if not means or (panel.log and not positive):
+        axes.yaxis.set_major_locator(NullLocator())
+    elif panel.log:
+        axes.set_yscale("log", nonpositive="mask")
+        few_decades = max(positive) / min(positive) <= FEW_DECADES
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _scale_x(axes: Axes, x: Axis, xs: Sequence[float]) -> None:
+    """Scale, limits and ticks of the shared x; minor ticks show where the grid has its points."""
+    low, high = xs[0], xs[-1]
+    if x.log:
+        margin = (high / low) ** 0.04 if high > low else 2.0
+        axes.set_xscale("log")
+        axes.set_xlim(low / margin, high * margin)
+        axes.xaxis.set_major_locator(FixedLocator(log_ticks(xs)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+    else:
+        margin = 0.04 * (high - low) or 0.5
+        axes.set_xlim(low - margin, high + margin)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=all(float(value).is_integer() for value in xs)))
+    axes.xaxis.set_minor_locator(FixedLocator(list(xs)))
+    axes.xaxis.set_minor_formatter(NullFormatter())

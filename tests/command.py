@@ -1,0 +1,64 @@
+"""Running the real command in a real process, and reading what it left in the real store."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from workers.record import Point, RunRecord
+from workers.tracking import RunStore, local_store
+
+ROOT = Path(__file__).parents[1]
+STUDY = ("sweeps/double_descent.py",)
+GENSWEEP = ("-m", "sweeps")
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """The surroundings of a person with nothing set, except that prepared data sets are shared among the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
+    return {**kept, "GENSWEEP_CACHE": str(cache), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def start(
+    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, **changes: str
+) -> subprocess.Popen[str]:
+    """The command as a process of its own, at the head of its own process group."""
+    return subprocess.Popen(
+        [sys.executable, *command, *arguments],
+        cwd=ROOT,
+        env={**environment(cache), **changes},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(
+    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    process = start(cache, arguments, command, **changes)
+    output, errors = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Stored runs of the study, by name."""
+    store = RunStore(local_store(folder / "store"))
+    experiment = store.find_study("double_descent")
+    assert experiment is not None
+    found = store.runs(experiment, role)
+    assert len({record.name for record in found}) == len(found), "no run is stored twice"
+    return {record.name: record for record in found}
+
+
+def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+    """Every point of every metric of every trial."""
+    store = RunStore(local_store(folder / "store"))
+    return {
+        (name, key): store.history(record.run_id, key)
+        for name, record in records(folder).items()
+        for key in record.points
+    }

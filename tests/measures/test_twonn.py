@@ -1,0 +1,134 @@
+"""TwoNN: the exact Pareto set, reference values of the public implementations, invariances, and what it refuses."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import gammainc
+
+from measures import nearest_neighbors, twonn
+from measures.twonn import fit_pareto
+
+
+def ball(num_points: int = 30) -> np.ndarray:
+    """The set of scikit-dimension's own tests: a 5-ball in 10 dimensions."""
+    x = np.random.RandomState(0).normal(size=(num_points, 5))
+    squares = np.sum(x**2, axis=1, keepdims=True)
+    points = x * gammainc(2.5, squares / 2) ** (1 / 5) / np.sqrt(squares)
+    return np.hstack([points, np.zeros((num_points, 5))])
+
+
+@pytest.mark.parametrize("dimension", [0.5, 2.0, 7.5, 40.0])
+@pytest.mark.parametrize("discard_fraction", [0.02, 0.1, 0.5])
+def test_exact_pareto_quantiles_give_the_exact_dimension(dimension: float, discard_fraction: float) -> None:
+    ratios = (1 - np.arange(1, 200) / 200) ** (-1 / dimension)
+    log_ratios = np.log(np.append(ratios, 2 * ratios[-1]))
+    value, _ = fit_pareto(np.random.default_rng(0).permutation(log_ratios), discard_fraction)
+    assert value == pytest.approx(dimension, rel=1e-13)
+
+
+def test_reference_values() -> None:
+    assert twonn(ball()).value == pytest.approx(4.52231, abs=5e-6)  # scikit-dimension
+    assert twonn(ball(), discard_fraction=0.05).value == pytest.approx(4.63403, abs=5e-6)
+    cube = np.random.RandomState(0).rand(1000, 5)
+    assert twonn(cube).value == pytest.approx(4.582776, abs=5e-7)
+    assert twonn(cube, method="mle").value == pytest.approx(4.552038, abs=5e-7)  # DADApy
+
+
+def test_by_the_formula() -> None:
+    x = np.random.default_rng(1).normal(size=(80, 4))
+    r1, r2 = nearest_neighbors(x, 2).distances.numpy().T
+    log_ratios = np.sort(np.log(r2 / r1))[:72]
+    y = -np.log(1 - np.arange(1, 73) / 80)
+    result = twonn(x)
+    assert result.value == pytest.approx(np.linalg.lstsq(log_ratios[:, None], y, rcond=None)[0][0], rel=1e-12)
+    assert (result.mean_r1, result.mean_r2) == (pytest.approx(r1.mean()), pytest.approx(r2.mean()))
+    assert (result.num_points, result.num_duplicates, result.num_ties) == (80, 0, 0)
+
+
+@pytest.mark.parametrize(("discard_fraction", "factor"), [(0.0, None), (0.1, 1.07), (0.5, None)])
+def test_standard_error_is_that_of_independent_ratios(discard_fraction: float, factor: float | None) -> None:
+    rng = np.random.default_rng(0)
+    results = np.array([fit_pareto(rng.exponential(1 / 5, size=500), discard_fraction) for _ in range(2000)])
+    assert np.mean(results[:, 1]) == pytest.approx(results[:, 0].std() / 5, rel=0.05)
+    if factor is not None:
+        assert results[0, 1] * 500**0.5 == pytest.approx(factor, abs=0.005)
+
+
+def test_standard_error_of_the_mle() -> None:
+    result = twonn(np.random.default_rng(0).normal(size=(400, 3)), method="mle")
+    assert result.stderr == pytest.approx(result.value / 20)
+
+
+@pytest.mark.parametrize(("dimension", "expected"), [(2, 2.05), (5, 5.12), (10, 9.69)])
+def test_gaussian_of_known_bias(dimension: int, expected: float) -> None:
+    """Means over draws of 1000 points; the table's means of 10 draws carry 2 to 6 % / sqrt(10)."""
+    rng = np.random.default_rng(0)
+    values = [twonn(rng.normal(size=(1000, dimension))).value for _ in range(10)]
+    assert np.mean(values) == pytest.approx(expected, rel=0.03)
+
+
+def test_more_points_bring_the_estimate_nearer() -> None:
+    rng = np.random.default_rng(0)
+    errors = [20 - np.mean([twonn(rng.normal(size=(n, 20))).value for _ in range(8000 // n)]) for n in (125, 4000)]
+    assert errors[0] > errors[1] + 1 > 1
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3))
+def test_is_invariant_under_similarity_and_permutation(seed: int, scale: float, shift: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(60, 4))
+    rotation, _ = np.linalg.qr(rng.normal(size=(7, 7)))
+    moved = scale * (np.hstack([x, np.zeros((60, 3))]) @ rotation)[rng.permutation(60)] + shift
+    assert twonn(moved).value == pytest.approx(twonn(x).value, rel=1e-6)
+    assert twonn(moved).ks_distance == pytest.approx(twonn(x).ks_distance, rel=1e-5)
+
+
+def test_arrays_and_tensors_agree() -> None:
+    x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    assert twonn(x) == twonn(x.detach().numpy())
+
+
+def test_duplicates_are_dropped_and_counted() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    result = twonn(np.vstack([x, x[:10]]))
+    assert (result.num_points, result.num_duplicates) == (190, 20)
+
+
+def test_ties_are_kept_and_counted() -> None:
+    x = np.vstack([np.random.default_rng(0).normal(size=(50, 2)), [[100.0, 0.0], [101.0, 0.0], [99.0, 0.0]]])
+    result = twonn(x)
+    assert (result.num_points, result.num_ties) == (53, 1)
+
+
+def test_fit_quality_falls_away_from_one_dimension() -> None:
+    rng = np.random.default_rng(0)
+    good = twonn(rng.normal(size=(1000, 3)))
+    bad = twonn(np.vstack([rng.normal(size=(500, 1)) @ np.ones((1, 20)), 100 + rng.normal(size=(500, 20))]))
+    assert good.r_squared > 0.99 > bad.r_squared
+    assert good.ks_distance < 0.05 < bad.ks_distance
+
+
+LATTICE = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (np.zeros((2, 3)), {}, r"shape \(2, 3\) is not valid: examples in rows, at least 3"),
+        (np.zeros(9), {}, r"shape \(9,\) is not valid"),
+        (np.ones((10, 3)), {}, "0 of 10 points have no duplicate; at least 3 are needed"),
+        (np.full((10, 3), np.nan), {}, "10 rows hold NaN"),
+        (LATTICE, {}, r"all 64 points have r1 = r2 \(a lattice\?\)"),
+        (LATTICE, {"method": "mle"}, "all 64 points have r1 = r2"),
+        (np.vstack([LATTICE, [[9.0, 9.0, 9.0]]]), {}, "discard_fraction=0.1 is not valid here: the 58 smallest ratios"),
+        (LATTICE, {"discard_fraction": 1.0}, "discard_fraction=1.0 is not valid: at least 0 and below 1"),
+        (LATTICE, {"method": "ml"}, "method='ml' is not valid: 'fit' or 'mle'"),
+    ],
+)
+def test_refuses(x: np.ndarray, options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        twonn(x, **options)

@@ -1,0 +1,91 @@
+"""What a person types: help, lists, plans, and every kind of bad input."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import GENSWEEP, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label-noise", "1.5"], "label_noise.0=1.5 is not valid: input should be less than or equal to 1"),
+        (["--widths"], "declares no trials: give every axis at least one value"),
+        (["--widths", "0"], "widths.0=0 is not valid: input should be greater than or equal to 1"),
+        (["--widths", "wide"], 'unable to convert "wide" into int'),
+        (["--widht", "3"], "Unknown option"),
+        (["--replicates", "0"], "replicates=0 is not valid"),
+        (["--preset", "huge"], "preset"),
+        (["--tracking-uri", "http://127.0.0.1:9"], "no MLflow server answers at http://127.0.0.1:9"),
+        (["--tracking-uri", "mlruns"], "tracking URI 'mlruns' is not valid"),
+        (["--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9"),
+        (["--address", "somewhere"], "Ray address 'somewhere' is not valid"),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_is_written(
+    tmp_path: Path, cache: Path, arguments: list[str], message: str
+) -> None:
+    folder = tmp_path / "results"
+    result = run(cache, [*arguments, "--folder", str(folder)])
+    assert result.returncode == 2
+    assert message in " ".join((result.stdout + result.stderr).split())
+    assert "Traceback" not in result.stdout + result.stderr
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run(cache, ["--folder", str(tmp_path / "file" / "below")])
+    assert result.returncode == 2
+    assert "is not a writable folder" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path, cache: Path) -> None:
+    folder = tmp_path / "results"
+    for command, arguments in ((GENSWEEP, ["plan", "double_descent"]), (("sweeps/double_descent.py",), ["--plan"])):
+        result = run(cache, [*arguments, "--folder", str(folder)], command)
+        assert result.returncode == 0, result.stderr
+        assert "38 trials (38 pending)" in result.stdout
+    assert not folder.exists()
+
+
+def test_the_paper_preset_validates_and_plans(tmp_path: Path, cache: Path) -> None:
+    result = run(cache, ["--preset", "paper", "--plan", "--folder", str(tmp_path / "results")])
+    assert result.returncode == 0, result.stderr
+    assert "64 trials (64 pending)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("studies", "double_descent"),
+        ("models", "width: int = 100"),
+        ("datasets", "mnist1d"),
+        ("corruptions", "fraction: float = 0.0"),
+        ("optimizers", "momentum"),
+        ("schedules", "half_constant_linear"),
+        ("fits", "epochs"),
+        ("measures", "intrinsic_dimension"),
+    ],
+)
+def test_list_shows_every_family(cache: Path, family: str, expected: str) -> None:
+    result = run(cache, ["list", family], GENSWEEP, COLUMNS="160")
+    assert result.returncode == 0, result.stderr
+    assert expected in result.stdout
+
+
+def test_an_unknown_family_is_refused(cache: Path) -> None:
+    result = run(cache, ["list", "colours"], GENSWEEP)
+    assert result.returncode == 2
+    assert "unknown family 'colours'; known: studies, " in result.stderr
+
+
+@pytest.mark.parametrize("action", ["plan", "run", "measure", "report", "status"])
+def test_help_names_every_setting_with_its_meaning(cache: Path, action: str) -> None:
+    result = run(cache, [action, "double_descent", "--help"], GENSWEEP, COLUMNS="160")
+    assert result.returncode == 0, result.stderr
+    for word in ("--widths", "--label-noise", "--replicates", "--preset", "--epochs", "--address", "--tracking-uri"):
+        assert word in result.stdout
+    assert "fractions of random training labels" in result.stdout

@@ -1,0 +1,142 @@
+"""From the command to the report, on a real Ray and a real store; interrupted in every way a night can bring."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import GENSWEEP, histories, records, run, start
+from workers.record import Point
+
+pytestmark = pytest.mark.timeout(300)
+
+SMALL = ["--widths", "2", "5", "--label-noise", "0.15", "--epochs", "30"]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Poll the store: another process changes it, and there is nothing to be notified by."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        os.sched_yield()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The folder of a small study that ran through."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    result = run(cache, [*SMALL, "--folder", str(folder)])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("\n[") == 2 + 4, "one line for each trial and measurement"
+    return folder
+
+
+def test_every_trial_is_stored_with_its_settings_metrics_and_checkpoints(undisturbed: Path) -> None:
+    stored = records(undisturbed)
+    assert sorted(stored) == ["width=0002 fraction=0.15 seed=0", "width=0005 fraction=0.15 seed=0"]
+    for record in stored.values():
+        assert record.status == "FINISHED"
+        assert record.parameters["optimizer.learning_rate"] == "0.01"
+        assert record.parameters["corruption.fraction"] == "0.15"
+        assert record.checkpoints[:4] == (0, 1, 3, 10) and record.checkpoints[-1] == 1200
+        assert record.tags["interpolation_threshold"] == "not reached"
+        assert {"train/loss", "train/error", "test/loss", "test/error"} <= set(record.points)
+        assert "hessian_spectrum/effective_dimensionality_z1.stderr" in record.points
+        assert "intrinsic_dimension/last_layer" in record.points
+        assert "torch=" in record.tags["provenance.packages"]
+
+
+def test_no_point_is_stored_twice(undisturbed: Path) -> None:
+    for (_, key), points in histories(undisturbed).items():
+        steps = [point.step for point in points]
+        assert len(steps) == len(set(steps)), key
+
+
+def test_a_finished_study_does_nothing_again_and_a_new_width_only_itself(undisturbed: Path, cache: Path) -> None:
+    before = histories(undisturbed)
+    again = run(cache, [*SMALL, "--folder", str(undisturbed)])
+    assert again.returncode == 0, again.stderr
+    assert "to train 0" in again.stdout and "\n[" not in again.stdout
+    assert histories(undisturbed) == before
+    more = run(cache, ["--widths", "2", "5", "6", *SMALL[3:], "--folder", str(undisturbed)])
+    assert more.returncode == 0, more.stderr
+    assert "to train 1" in more.stdout
+    after = histories(undisturbed)
+    assert {name for name, _ in after} - {name for name, _ in before} == {"width=0006 fraction=0.15 seed=0"}
+    assert {key: after[key] for key in before} == before
+
+
+def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
+    expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
+    assert histories(folder) == expected
+
+
+def has_trained(folder: Path, steps: int) -> bool:
+    """Whether a trial is past that step and not at its end."""
+    if not (folder / "store" / "mlflow.db").exists():
+        return False
+    try:
+        reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
+    except (AssertionError, ValueError):  # the driver is still making the store
+        return False
+    return any(steps <= step < 1200 for step in reached)
+
+
+def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    process = start(cache, [*SMALL, "--folder", str(tmp_path)])
+    wait_until(lambda: has_trained(tmp_path, 120))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    cut = {name: record.checkpoints for name, record in records(tmp_path).items()}
+    assert any(0 < steps[-1] < 1200 for steps in cut.values() if steps)
+    result = run(cache, [*SMALL, "--folder", str(tmp_path)])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert_same_numbers(tmp_path, undisturbed)
+
+
+def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    process = start(cache, [*SMALL, "--folder", str(tmp_path)])
+    wait_until(lambda: has_trained(tmp_path, 120))
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, output + errors
+    assert "the same command continues" in output
+    assert "Traceback" not in output + errors
+    assert {record.status for record in records(tmp_path).values()} <= {"KILLED", "FINISHED"}
+    result = run(cache, [*SMALL, "--folder", str(tmp_path)])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert_same_numbers(tmp_path, undisturbed)
+
+
+def test_a_trial_that_raises_leaves_the_others_alone(tmp_path: Path, cache: Path) -> None:
+    # A width whose weights no machine can hold: the allocation fails inside the trial.
+    arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--folder", str(tmp_path)]
+    result = run(cache, arguments)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "1 failed" in result.stdout and "allocate" in result.stdout
+    stored = records(tmp_path)
+    assert stored["width=0002 fraction=0.0 seed=0"].status == "FINISHED"
+    failed = stored["width=10000000 fraction=0.0 seed=0"]
+    assert failed.status == "FAILED" and "allocate" in failed.tags["failure.training"]
+    (traceback,) = (tmp_path / "store").glob(f"artifacts/*/{failed.run_id}/artifacts/failures/training.txt")
+    assert "Traceback (most recent call last)" in traceback.read_text()
+    status = run(cache, ["status", "double_descent", *arguments], GENSWEEP, COLUMNS="200")
+    assert status.returncode == 0 and "failed" in status.stdout and "allocate" in status.stdout
+
+
+def test_reports_are_written_and_stored(undisturbed: Path) -> None:
+    folder = undisturbed / "reports" / "double_descent"
+    names = {"report.html", "report.md", "figure.png", "figure.svg", "data.csv"}
+    assert names <= {path.name for path in folder.iterdir()}
+    for sweep in records(undisturbed, "sweep").values():
+        stored = Path(next((undisturbed / "store").glob(f"artifacts/*/{sweep.run_id}/artifacts")))
+        assert names <= {path.name for path in (stored / "report").iterdir()}
+        assert (stored / "manifest.json").exists()
+
+
+def test_final_metrics_are_the_last_points(undisturbed: Path) -> None:
+    for (name, key), points in histories(undisturbed).items():
+        assert records(undisturbed)[name].points[key] == Point(points[-1].step, points[-1].value)
