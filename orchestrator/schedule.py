@@ -72,7 +72,8 @@ def connect(address: str | None, num_cpus: int | None = None) -> Iterator[Cluste
         else:
             ray.init(address=address, runtime_env=_shipped_code(), **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise CannotStart(f"cannot use the Ray cluster at {address or 'this machine'}: {error}") from None
+        place = f"the Ray cluster at {address} (RAY_AUTH_MODE, RAY_AUTH_TOKEN)" if address else "Ray on this machine"
+        raise CannotStart(f"cannot use {place}: {str(error).splitlines()[0]}") from None
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         total = ray.cluster_resources()

@@ -85,9 +85,9 @@ def wait_for_dashboard(url: str, process: subprocess.Popen[bytes], log: Path) ->
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clean checkout holds: the files that git knows, nothing else."""
+    """What a clean checkout holds: the files that git knows or would, nothing else."""
     folder = tmp_path_factory.mktemp("checkout") / "gensweep"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,5 +142,5 @@ def test_a_wrong_token_is_one_clear_line(head: Head, cache: Path, tmp_path: Path
     arguments = [*SMALL, "--address", head.address, "--folder", str(tmp_path)]
     result = run(cache, arguments, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 32)
     assert result.returncode == 2, result.stdout + result.stderr
-    assert f"cannot use the Ray cluster at {head.address}" in result.stderr
+    assert f"error: cannot use the Ray cluster at {head.address} (RAY_AUTH_MODE" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,13 +1,17 @@
 """From a spec to the problem it describes: the same way in training and in measuring."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from measures.inputs import Split
 from workers.corruptions import corruptions
+from workers.datasets.augmentation import crop_flip
+from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import prepared
 from workers.models import models
 from workers.models.network import Network
@@ -30,16 +34,39 @@ def build_problem(spec: TrialSpec, runtime: Runtime) -> Problem:
     network.module.to(runtime.device)
     return Problem(
         network=network,
-        train=_split(dataset.x_train, dataset.y_train, runtime.device),
-        test=_split(dataset.x_test, dataset.y_test, runtime.device),
+        train=Split(_inputs(dataset.x_train, dataset, runtime.device), _tensor(dataset.y_train, runtime.device)),
+        test=Split(_inputs(dataset.x_test, dataset, runtime.device), _tensor(dataset.y_test, runtime.device)),
         loss=torch.nn.functional.cross_entropy,
         make_optimizer=partial(optimizers.call, spec.optimizer, list(network.module.parameters())),
         learning_rate_factor=partial(schedules.call, spec.schedule),
         order_seed=spec.order_seed,
         dataset_sha256=source.sha256,
+        augment=_augment(dataset, runtime.device),
     )
 
 
-def _split(inputs: NDArray[np.generic], targets: NDArray[np.int64], device: str) -> Split:
+def _tensor(array: NDArray[np.generic], device: str) -> Tensor:
     # Copied: a prepared array is a read-only memory map, which a tensor must not alias.
-    return Split(torch.tensor(np.array(inputs), device=device), torch.tensor(np.array(targets), device=device))
+    return torch.tensor(np.array(array), device=device)
+
+
+def _inputs(array: NDArray[np.generic], dataset: Dataset, device: str) -> Tensor:
+    """What the network sees: images as float32, black 0 and white 1 before their normalisation."""
+    inputs = _tensor(array, device)
+    if inputs.dtype == torch.uint8:
+        inputs = inputs.to(torch.float32).div_(255)
+    return _normalized(inputs, dataset)
+
+
+def _normalized(inputs: Tensor, dataset: Dataset) -> Tensor:
+    if dataset.normalization is None:
+        return inputs
+    mean, deviation = (inputs.new_tensor(values).view(-1, 1, 1) for values in dataset.normalization)
+    return inputs.sub_(mean).div_(deviation)
+
+
+def _augment(dataset: Dataset, device: str) -> Callable[[Tensor, torch.Generator], Tensor] | None:
+    if dataset.augmentation == "none":
+        return None
+    black = _normalized(torch.zeros(dataset.input_shape[0], 1, 1, device=device), dataset)
+    return partial(crop_flip, black=black)

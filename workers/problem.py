@@ -22,3 +22,4 @@ class Problem:
     learning_rate_factor: Callable[[int, int], float]  # of (epoch, number of epochs)
     order_seed: int
     dataset_sha256: str
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None  # of the inputs of a training batch

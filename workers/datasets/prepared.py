@@ -20,6 +20,7 @@ from workers.datasets import datasets
 from workers.datasets.dataset import Dataset
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+FORMAT = 2  # of a prepared folder
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Prepared:
 def prepared(component: Component, data_seed: int, cache: Path) -> Prepared:
     """The data set, prepared now unless this node has it already; its arrays are read-only memory maps."""
     version = datasets[component.name].version
-    identity = canonical_json([datasets.canonical(component), data_seed, version])
+    identity = canonical_json([datasets.canonical(component), data_seed, version, FORMAT])
     folder = cache / "datasets" / f"{component.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,12 @@ def _write(dataset: Dataset, folder: Path) -> None:
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(array.tobytes())
             np.save(scratch / f"{name}.npy", array, allow_pickle=False)
-        record = {"num_classes": dataset.num_classes, "sha256": digest.hexdigest()}
+        record = {
+            "num_classes": dataset.num_classes,
+            "normalization": dataset.normalization,
+            "augmentation": dataset.augmentation,
+            "sha256": digest.hexdigest(),
+        }
         (scratch / "dataset.json").write_text(json.dumps(record))
         os.rename(scratch, folder)
     except BaseException:
@@ -64,4 +70,8 @@ def _write(dataset: Dataset, folder: Path) -> None:
 def _read(folder: Path) -> Prepared:
     record = json.loads((folder / "dataset.json").read_text())
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
-    return Prepared(Dataset(num_classes=record["num_classes"], **arrays), record["sha256"])
+    sha256 = record.pop("sha256")
+    if record["normalization"] is not None:
+        mean, deviation = record["normalization"]
+        record["normalization"] = (tuple(mean), tuple(deviation))
+    return Prepared(Dataset(**arrays, **record), sha256)

@@ -99,7 +99,7 @@ class _Loop:
 
     def train_step(self, batch: Tensor) -> None:
         targets = self.problem.train.targets[batch]
-        outputs = self.model(self.problem.train.inputs[batch])
+        outputs = self.model(self.inputs(batch))
         loss = self.problem.loss(outputs, targets)
         self.optimizer.zero_grad()
         loss.backward()
@@ -109,6 +109,14 @@ class _Loop:
             self.running_loss += loss.detach() * len(targets)
             self.running_wrong += (outputs.argmax(dim=1) != targets).sum()
         self.step += 1
+
+    def inputs(self, batch: Tensor) -> Tensor:
+        """Inputs of a training batch, augmented as a function of (order_seed, epoch, place in the epoch)."""
+        inputs = self.problem.train.inputs[batch]
+        if self.problem.augment is None:
+            return inputs
+        position = divmod(self.step, self.steps_per_epoch)
+        return self.problem.augment(inputs, stream(self.problem.order_seed, "augmentation", *position))
 
     def end_epoch(self, evaluation_due: bool) -> bool:
         """Report where due, note the interpolation threshold; False if the loss is no longer finite."""

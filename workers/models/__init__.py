@@ -2,5 +2,6 @@
 
 from measures.registry import registry
 from workers.models.mlp import mlp
+from workers.models.preact_resnet18 import preact_resnet18
 
-models = registry("model", [mlp])
+models = registry("model", [mlp, preact_resnet18])

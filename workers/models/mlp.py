@@ -19,8 +19,6 @@ def mlp(
 ) -> Network:
     """Fully connected ReLU network with `depth` hidden layers of `width` units."""
     sizes = [math.prod(input_shape)] + [width] * depth
-    hidden = {
-        f"hidden{i + 1}": nn.Sequential(nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU()) for i in range(depth)
-    }
+    hidden = {f"hidden{i + 1}": nn.Sequential(nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU()) for i in range(depth)}
     modules = {"flatten": nn.Flatten(), **hidden, "output": nn.Linear(width, num_classes)}
     return Network(nn.Sequential(OrderedDict(modules)), tuple(hidden))

@@ -1,0 +1,133 @@
+"""crop_flip against torchvision's own operations, and that it takes part in exact resumption."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor
+from torchvision.transforms import functional
+
+from measures.inputs import Split
+from workers.building import build_problem
+from workers.checkpoint import TrainingState
+from workers.datasets.augmentation import crop_flip, shifted
+from workers.fits.sgd import sgd
+from workers.problem import Problem
+from workers.runtime import Runtime
+from workers.spec import TrialSpec
+
+MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+BLACK = -torch.tensor(MEAN) / torch.tensor(DEVIATION)
+
+
+def random_images(count: int, height: int = 32, width: int = 32) -> Tensor:
+    """Images between black 0 and white 1."""
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("top", [0, 3, 8])
+@pytest.mark.parametrize("left", [0, 4, 7])
+@pytest.mark.parametrize("flip", [False, True])
+def test_one_shift_is_torchvisions_pad_crop_flip_normalize(top: int, left: int, flip: bool):
+    images = random_images(2, 20, 32)
+    expected = functional.crop(functional.pad(images, [4]), top, left, 20, 32)
+    expected = functional.hflip(expected) if flip else expected
+    expected = functional.normalize(expected, list(MEAN), list(DEVIATION))
+    result = shifted(
+        functional.normalize(images, list(MEAN), list(DEVIATION)),
+        torch.tensor([top, top]),
+        torch.tensor([left, left]),
+        torch.tensor([flip, flip]),
+        BLACK,
+        4,
+    )
+    torch.testing.assert_close(result, expected, rtol=0, atol=0)
+
+
+def test_every_image_is_shifted_by_itself():
+    images = random_images(3)
+    tops, lefts, flips = torch.tensor([0, 8, 5]), torch.tensor([4, 1, 8]), torch.tensor([True, False, True])
+    together = shifted(images, tops, lefts, flips, torch.zeros(3), 4)
+    for i in range(3):
+        one = slice(i, i + 1)
+        alone = shifted(images[one], tops[one], lefts[one], flips[one], torch.zeros(3), 4)
+        torch.testing.assert_close(together[one], alone, rtol=0, atol=0)
+
+
+def test_the_same_stream_draws_the_same_and_leaves_the_images_alone():
+    images = random_images(16)
+    before = images.clone()
+    first, again, other = (
+        crop_flip(images, torch.Generator().manual_seed(seed), black=torch.zeros(3)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(images, before)
+
+
+def test_all_offsets_and_both_directions_are_drawn_equally_often():
+    # A single pixel of 1 in the middle of a 9 x 9 image shows by its place what was drawn.
+    count = 16_200
+    images = torch.zeros(count, 1, 9, 9)
+    images[:, :, 4, 3] = 1
+    result = crop_flip(images, torch.Generator().manual_seed(0), black=torch.zeros(1), padding=1)
+    places, frequencies = torch.unique(result.nonzero()[:, 2:], dim=0, return_counts=True)
+    # Rows 3 to 5; columns 2 to 4, and 4 to 6 when mirrored: column 4 is reached in both ways.
+    assert places.tolist() == [[row, column] for row in (3, 4, 5) for column in (2, 3, 4, 5, 6)]
+    expected = count / 18 * torch.tensor([1, 1, 2, 1, 1] * 3)
+    assert ((frequencies - expected) ** 2 / expected).sum() < 36.1  # chi-squared, 14 degrees of freedom, p = 0.001
+
+
+class Memory:
+    """A session that keeps every state, and starts from `start`."""
+
+    def __init__(self, start: TrainingState | None = None) -> None:
+        self.start = start
+        self.states: dict[int, TrainingState] = {}
+
+    def newest_state(self) -> TrainingState | None:
+        return self.start
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def save(self, state: TrainingState) -> None:
+        tensors = {name: tensor.detach().clone() for name, tensor in state.tensors.items()}
+        self.states[state.step] = dataclasses.replace(state, tensors=tensors)
+
+    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
+        return frozenset({4, total_steps})
+
+
+def image_problem(runtime: Runtime, spec: TrialSpec, augmented: bool) -> Problem:
+    """The small trial, on 30 small images with one channel."""
+    problem = build_problem(spec, runtime)
+    images = random_images(30, 5, 8)[:, :1]
+    train = Split(images.contiguous(), problem.train.targets[:30])
+    augment = (lambda x, g: crop_flip(x, g, black=torch.zeros(1), padding=2)) if augmented else None
+    return dataclasses.replace(problem, train=train, test=train, augment=augment)
+
+
+def test_an_augmented_training_resumes_exactly(runtime: Runtime, small_trial: TrialSpec):
+    settings = {"epochs": 3, "batch_size": 10}  # checkpoint at step 4: in the middle of the second epoch
+    whole, plain = Memory(), Memory()
+    sgd(image_problem(runtime, small_trial, augmented=True), whole, **settings)
+    resumed = Memory(whole.states[4])
+    sgd(image_problem(runtime, small_trial, augmented=True), resumed, **settings)
+    sgd(image_problem(runtime, small_trial, augmented=False), plain, **settings)
+    end, again, without = (memory.states[9].tensors for memory in (whole, resumed, plain))
+    assert all(torch.equal(end[name], again[name]) for name in end)
+    assert not all(torch.equal(end[name], without[name]) for name in end)
+
+
+def test_batches_of_an_epoch_and_epochs_are_augmented_differently(runtime: Runtime, small_trial: TrialSpec):
+    draws: list[float] = []
+
+    def note(inputs: Tensor, generator: torch.Generator) -> Tensor:
+        draws.append(torch.rand((), generator=generator).item())
+        return inputs
+
+    problem = dataclasses.replace(image_problem(runtime, small_trial, augmented=False), augment=note)
+    sgd(problem, Memory(), epochs=3, batch_size=10)
+    assert len(set(draws)) == 9
