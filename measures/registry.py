@@ -1,9 +1,9 @@
 """An entry is a function: its keyword-only parameters are its settings.
 
 Models, data sets, corruptions, optimisers, schedules, fits, measures and studies are plain functions. The service
-supplies the positional parameters; the keyword-only, annotated, defaulted ones are settings. Validation, coercion, the
+supplies the positional parameters; the keyword-only, annotated, defaulted ones are settings. Validation, coercion,
 canonical identity, command-line flags, stored parameter names and the catalogue row all follow from the signature, so
-an entry is described in one place only. A family's table is an explicit `Registry`: no scanning, no import side effects.
+an entry is described in one place only. A family's table is an explicit `Registry`: no scanning, nothing at import.
 
 This module is a leaf: it imports nothing of ours, so every layer may use it.
 """

@@ -16,7 +16,7 @@ def prepare(address: str | None) -> None:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # a refused connection is told once, by us
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # Tune's directory is scratch
     if address is None or address.rpartition(":")[0] in ("127.0.0.1", "localhost"):
-        # The switch that keeps every listener on 127.0.0.1, and without which Ray turns that into the machine's address.
+        # Keeps every listener on 127.0.0.1; without it Ray turns that into the machine's address.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"

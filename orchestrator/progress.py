@@ -40,15 +40,21 @@ class Progress:
             self.live.update(self.line())
         if self.live is None or error is not None:
             text = summary if error is None else f"{summary}: {error}"
-            self.console.print(f"[{self.done}/{self.total}] {name}: {text} ({self.eta()})", markup=False, highlight=False, soft_wrap=True)
+            self.console.print(
+                f"[{self.done}/{self.total}] {name}: {text} ({self.eta()})",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
 
     def line(self) -> Text:
         running = min(self.slots, self.total - self.done)
-        return Text(f"{self.stage}: {self.done}/{self.total} done, {running} running, {self.failed} failed, {self.eta()}")
+        return Text(
+            f"{self.stage}: {self.done}/{self.total} done, {running} running, {self.failed} failed, {self.eta()}"
+        )
 
     def eta(self) -> str:
         """Time left, if the rest goes at the pace so far."""
         if self.done in (0, self.total):
             return "ETA unknown" if self.done == 0 else f"{self.stage} took {duration(time.monotonic() - self.started)}"
         return f"ETA {duration((time.monotonic() - self.started) / self.done * (self.total - self.done))}"
-

@@ -48,7 +48,9 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
         expected=study.expected,
         command=command,
         links=(f"MLflow: `{ui_command}`, then {view_url(UI_ADDRESS, experiment, CURVES)}",),
-        provenance=tuple(sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})),
+        provenance=tuple(
+            sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
+        ),
     )
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
@@ -79,7 +81,12 @@ def manifest(study: Study) -> dict[str, Any]:
         "axes": list(study.axes),
         "trials": [{"trial_id": trial.trial_id, **trial.to_json()} for trial in study.trials],
         "measured": [
-            {"key": measurement_key(m.measure), "name": m.measure.name, "settings": dict(m.measure.settings), "at": m.at}
+            {
+                "key": measurement_key(m.measure),
+                "name": m.measure.name,
+                "settings": dict(m.measure.settings),
+                "at": m.at,
+            }
             for m in study.measured
         ],
     }

@@ -40,5 +40,5 @@ def _rows(trial: TrialSpec, record: RunRecord) -> Iterable[Row]:
         if quantity.startswith("hp/") or quantity.endswith(STDERR):
             continue
         error = record.points.get(quantity + STDERR)
-        known = error is not None and error.step == point.step
-        yield Row(trial.trial_id, point.step, quantity, point.value, error.value if known else None)
+        stderr = error.value if error is not None and error.step == point.step else None
+        yield Row(trial.trial_id, point.step, quantity, point.value, stderr)

@@ -8,7 +8,7 @@ is a result and is not tried again.
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ class Cluster:
 
 
 @contextmanager
-def connect(address: str | None, num_cpus: int | None = None) -> Iterator[Cluster]:
+def connect(address: str | None, num_cpus: int | None = None) -> Generator[Cluster, None, None]:
     """A Ray of our own on this machine if no address is given, else that cluster; CannotStart if it cannot be used."""
     for name in ("ray", "ray.tune"):  # failures are told by the closing table, with their tracebacks in the store
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -171,7 +171,11 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
     from orchestrator.launch import Launch, Settings
 
     settings = Settings(
-        tracking_uri=options.tracking_uri, address=options.address, folder=options.folder, cpus=options.cpus, command=options.command
+        tracking_uri=options.tracking_uri,
+        address=options.address,
+        folder=options.folder,
+        cpus=options.cpus,
+        command=options.command,
     )
     return Launch(study, settings, console)
 
@@ -179,7 +183,6 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
 def _list(family: str = "studies", /) -> int:
     """List a family: studies, models, datasets, corruptions, optimizers, schedules, fits or measures."""
     from orchestrator.catalog import catalog
-
     from sweeps import studies
 
     try:

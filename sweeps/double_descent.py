@@ -29,9 +29,15 @@ N_EFF = "hessian_spectrum/effective_dimensionality_z1"
 
 def double_descent(
     *,
-    preset: Annotated[Literal["quick", "paper"], Field(description="small version, or the published protocol")] = "quick",
-    widths: Annotated[tuple[Width, ...] | None, Field(description="widths of the network; the preset's if none")] = None,
-    label_noise: Annotated[tuple[Fraction, ...] | None, Field(description="fractions of random training labels")] = None,
+    preset: Annotated[
+        Literal["quick", "paper"], Field(description="small version, or the published protocol")
+    ] = "quick",
+    widths: Annotated[
+        tuple[Width, ...] | None, Field(description="widths of the network; the preset's if none")
+    ] = None,
+    label_noise: Annotated[
+        tuple[Fraction, ...] | None, Field(description="fractions of random training labels")
+    ] = None,
     replicates: Annotated[int, Field(ge=1, description="networks per width and noise, each with its own seeds")] = 1,
     epochs: Annotated[Epochs | None, Field(description="epochs of training; the preset's if none")] = None,
 ) -> Study:

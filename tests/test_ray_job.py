@@ -87,7 +87,13 @@ def wait_for_dashboard(url: str, process: subprocess.Popen[bytes], log: Path) ->
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a clean checkout holds: the files that git knows or would, nothing else."""
     folder = tmp_path_factory.mktemp("checkout") / "gensweep"
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -31,9 +31,7 @@ def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runt
     return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss)
 
 
-def measure_checkpoint(
-    spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime
-) -> TrialResult:
+def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:
     """Measure one checkpoint of one run; a failure is stored with it and leaves everything else alone."""
     store = RunStore(runtime.tracking_uri)
     key = measurement_key(measure)

@@ -1,10 +1,9 @@
-"""What the store holds, as values: points, runs, and the names under which things are filed. Knows nothing of MLflow."""
+"""What the store holds, as values: points, runs, the names under which things are filed. Knows nothing of MLflow."""
 
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-
 
 TRAIN_SECONDS = "sweep.train_seconds"
 
@@ -46,7 +45,6 @@ class RunRecord:
     def checkpoints(self) -> tuple[int, ...]:
         """Steps of the stored checkpoints, ascending."""
         return tuple(sorted(int(tag.split(".")[1]) for tag in self.tags if tag.startswith("checkpoint.")))
-
 
     @property
     def measured(self) -> Mapping[str, "Measured"]:

@@ -14,7 +14,7 @@ import math
 import os
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from workers.checkpoint import (
     TrainingState,
     checkpoint_folder,
     decode,
-    encode,
 )
 from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
 
@@ -37,10 +36,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 
-from mlflow import MlflowClient  # noqa: E402  # after the settings above
-from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+from mlflow import MlflowClient  # after the settings above
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
     logging.getLogger(_chatty).setLevel(logging.WARNING)
@@ -77,9 +76,13 @@ def check_store(uri: str) -> None:
             with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10):
                 pass
         except OSError as error:
-            raise StoreError(f"no MLflow server answers at {uri} ({_reason(error)}); start it or correct the address") from None
+            raise StoreError(
+                f"no MLflow server answers at {uri} ({_reason(error)}); start it or correct the address"
+            ) from None
     elif "://" not in uri or uri.startswith("file:"):
-        raise StoreError(f"tracking URI {uri!r} is not valid: use sqlite:///PATH, http(s)://HOST:PORT or postgresql+psycopg://...")
+        raise StoreError(
+            f"tracking URI {uri!r} is not valid: use sqlite:///PATH, http(s)://HOST:PORT or postgresql+psycopg://..."
+        )
 
 
 def _check_writable(path: Path) -> None:
@@ -87,7 +90,9 @@ def _check_writable(path: Path) -> None:
     while not place.exists():
         place = place.parent
     if not (place.is_dir() or place == path) or not os.access(place, os.W_OK):
-        raise StoreError(f"cannot write the store {path}: {place} is not a writable folder; choose another --tracking-uri")
+        raise StoreError(
+            f"cannot write the store {path}: {place} is not a writable folder; choose another --tracking-uri"
+        )
 
 
 def _reason(error: OSError) -> str:
@@ -222,7 +227,9 @@ class RunStore:
         manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}").decode()
         return decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
 
-    def write_measurement(self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float) -> None:
+    def write_measurement(
+        self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float
+    ) -> None:
         """Arrays, then the record of all values, then metrics, then the tag that commits them."""
         path = f"measurements/{key}/step-{step:09d}"
         if measurement.arrays:
@@ -230,7 +237,13 @@ class RunStore:
             np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
             self.write_file(run_id, f"{path}.npz", buffer.getvalue())
         values = {name: [_json_number(e.value), _json_number(e.stderr)] for name, e in measurement.values.items()}
-        record = {"step": step, "timestamp": now_ms(), "values": values, "notes": list(measurement.notes), "seconds": seconds}
+        record = {
+            "step": step,
+            "timestamp": now_ms(),
+            "values": values,
+            "notes": list(measurement.notes),
+            "seconds": seconds,
+        }
         self.write_json(run_id, f"{path}.json", record)
         self.commit_measurement(run_id, measure, key, step)
 
@@ -248,7 +261,7 @@ class RunStore:
 
 
 @contextmanager
-def _first_use(uri: str) -> Iterator[None]:
+def _first_use(uri: str) -> Generator[None, None, None]:
     """One process at a time: MLflow's migrations of a fresh SQLite file fail when two of them race."""
     if not uri.startswith("sqlite:///"):
         yield
@@ -263,7 +276,7 @@ def _first_use(uri: str) -> Iterator[None]:
 def _record(run: Run) -> RunRecord:
     info, data = run.info, run.data
     points = {m.key: Point(m.step, m.value) for m in data.to_proto().metrics}
-    return RunRecord(info.run_id, info.run_name, info.status, data.params, data.tags, points)
+    return RunRecord(info.run_id, info.run_name or "", info.status, data.params, data.tags, points)
 
 
 def _json_number(value: float | None) -> float | None:

@@ -2,9 +2,9 @@
 
 import torch
 
+from workers.building import build_problem
 from workers.fits import fits
 from workers.fits.outcome import Outcome
-from workers.building import build_problem
 from workers.runtime import Runtime
 from workers.session import Session
 from workers.spec import TrialSpec

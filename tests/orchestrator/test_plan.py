@@ -32,7 +32,9 @@ def study(*widths: int) -> Study:
 
 def record(spec: TrialSpec, status: str, checkpoints: tuple[int, ...] = (), **tags: str) -> RunRecord:
     stored = {f"checkpoint.{step}": "sha" for step in checkpoints}
-    return RunRecord(f"run-{spec.trial_id}", "name", status, {}, {"sweep.trial_id": spec.trial_id, **stored, **tags}, {})
+    return RunRecord(
+        f"run-{spec.trial_id}", "name", status, {}, {"sweep.trial_id": spec.trial_id, **stored, **tags}, {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,7 @@ def test_a_diverged_trial_is_not_measured() -> None:
             "unknown axis 'model.widht'; parameters: dataset, ",
         ),
         (
-            lambda: Study(
-                name="s", question="q", expected="e", trials=(trial(1),), axes=(), measured=MEASURES[:1] * 2
-            ),
+            lambda: Study(name="s", question="q", expected="e", trials=(trial(1),), axes=(), measured=MEASURES[:1] * 2),
             "declares a measure twice: hessian_spectrum, hessian_spectrum",
         ),
     ],

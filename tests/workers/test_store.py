@@ -75,9 +75,7 @@ def test_points_wait_for_the_checkpoint_and_precede_it(store: RunStore, run_id: 
     assert store.get(run_id).checkpoints == (1,)
 
 
-def test_replayed_points_are_not_stored_twice(
-    store: RunStore, run_id: str, run: TrialRun, runtime: Runtime
-) -> None:
+def test_replayed_points_are_not_stored_twice(store: RunStore, run_id: str, run: TrialRun, runtime: Runtime) -> None:
     run.log(1, {"test/loss": 2.5})
     run.log(2, {"test/loss": 2.25})
     run.flush()

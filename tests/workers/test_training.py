@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 import torch
@@ -149,7 +150,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(small_trial: Trial
 def test_evaluation_epochs_are_log_spaced_and_end_at_the_end() -> None:
     epochs = sorted(evaluation_epochs(500))
     assert epochs[:11] == list(range(11)) and epochs[-1] == 500
-    ratios = [b / a for a, b in zip(epochs[10:], epochs[11:], strict=False)]
+    ratios = [b / a for a, b in pairwise(epochs[10:])]
     assert max(ratios) <= 1.25  # 10 ** (1 / 12), rounded to whole epochs
     assert sorted(evaluation_epochs(1)) == [0, 1]
 
@@ -157,7 +158,7 @@ def test_evaluation_epochs_are_log_spaced_and_end_at_the_end() -> None:
 def test_checkpoint_steps_are_log_spaced_and_never_far_apart() -> None:
     steps = sorted(checkpoint_steps(20_000, per_decade=2, fraction=0.1))
     assert steps[:7] == [0, 1, 3, 10, 32, 100, 316] and steps[-1] == 20_000
-    assert max(b - a for a, b in zip(steps, steps[1:], strict=False)) <= 2_000
+    assert max(b - a for a, b in pairwise(steps)) <= 2_000
     assert sorted(checkpoint_steps(1, 2, 0.1)) == [0, 1]
 
 

@@ -1,4 +1,4 @@
-"""Label noise of Zhang et al., "Understanding deep learning requires rethinking generalization", ICLR 2017, sec. 2.1."""
+"""Label noise: Zhang et al., "Understanding deep learning requires rethinking generalization", ICLR 2017, sec. 2.1."""
 
 import dataclasses
 from typing import Annotated

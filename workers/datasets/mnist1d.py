@@ -4,7 +4,7 @@ Greydanus & Kobak, "Scaling down deep learning with MNIST-1D", ICML 2024 (arXiv 
 """
 
 import random
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from mnist1d.data import get_dataset_args, make_dataset
@@ -24,7 +24,7 @@ def mnist1d(
     The defaults are those of its authors' double-descent notebook: 4,000 training and 12,000 test examples. Their
     generator draws from the global random states of numpy and Python, which are put back afterwards.
     """
-    args = get_dataset_args()
+    args: Any = get_dataset_args()  # an attribute bag
     args.num_samples, args.train_split, args.seed = num_examples, train_fraction, data_seed
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
