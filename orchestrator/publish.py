@@ -47,7 +47,7 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: `{ui_command}`, then {view_url(UI_ADDRESS, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open {view_url(UI_ADDRESS, experiment, CURVES)}",),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),

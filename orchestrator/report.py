@@ -5,6 +5,7 @@ The same table gives the same bytes in every file, so a report can be compared w
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -183,8 +184,15 @@ def _failures(failed: Sequence[Trial]) -> list[Block]:
 
 
 def _notes(results: Results) -> list[Block]:
-    counts = Counter(note for trial in results.trials for note in dict.fromkeys(trial.notes))
-    items = tuple(f"{_shortened(note)}: {_trial_count(count)}" for note, count in sorted(counts.items()))
+    """Notes that differ only in their numbers are told once, with the first of them and how many trials they concern."""
+    alike: dict[str, list[str]] = {}
+    for trial in results.trials:
+        for pattern, note in {re.sub(r"\d+(\.\d+)?", "#", note): note for note in trial.notes}.items():
+            alike.setdefault(pattern, []).append(note)
+    items = tuple(
+        f"{_trial_count(len(notes))}: {_shortened(notes[0])}{' (the first of them)' if len(set(notes)) > 1 else ''}"
+        for _, notes in sorted(alike.items())
+    )
     return [Heading("Notes of the measures"), Bullets(items)] if items else []
 
 

@@ -142,3 +142,11 @@ def test_many_failures_are_shortened_and_counted() -> None:
 )
 def test_markdown_escapes_text(block: Paragraph | Code | Table, expected: str) -> None:
     assert markdown("t", [block]) == f"# t\n\n{expected}\n"
+
+
+def test_notes_that_differ_only_in_numbers_are_told_once() -> None:
+    first = trial(2, notes=("layer hidden1: 61 of 5000 points were dropped",))
+    second = trial(3, notes=("layer hidden1: 95 of 5000 points were dropped",))
+    text = build_report(HEADER, Results((first, second), ()), PRESENTATION).files["report.md"].decode()
+    assert "- 2 trials: layer hidden1: 61 of 5000 points were dropped (the first of them)" in text
+    assert "95 of 5000" not in text
