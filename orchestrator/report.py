@@ -184,7 +184,7 @@ def _failures(failed: Sequence[Trial]) -> list[Block]:
 
 
 def _notes(results: Results) -> list[Block]:
-    """Notes that differ only in their numbers are told once, with the first of them and how many trials they concern."""
+    """Notes that differ only in numbers are told once: the first of them, and how many trials they concern."""
     alike: dict[str, list[str]] = {}
     for trial in results.trials:
         for pattern, note in {re.sub(r"\d+(\.\d+)?", "#", note): note for note in trial.notes}.items():
