@@ -165,10 +165,11 @@ class Launch:
         run_ids = self._claim(todo.train)
         tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
         runtime = self.settings.runtime.on(cluster.device)
-        with Progress(self.console, "training", len(tasks), cluster.slots) as progress:
-            completed = schedule.train(cluster, tasks, runtime, self._listener(progress))
-        self._settle(set(run_ids.values()))
-        return completed
+        try:
+            with Progress(self.console, "training", len(tasks), cluster.slots) as progress:
+                return schedule.train(cluster, tasks, runtime, self._listener(progress))
+        finally:
+            self._settle(set(run_ids.values()))
 
     def _claim(self, trials: tuple[TrialSpec, ...]) -> dict[str, str]:
         """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
