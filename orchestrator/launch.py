@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator import environment
 from orchestrator.curves import curves
@@ -196,11 +197,15 @@ class Launch:
         return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
 
     def _settle(self, run_ids: set[str]) -> None:
-        """Give the runs whose process could not do it a status that is true."""
+        """A true status for runs whose process could not give it; a run under another lease is another launch's."""
+        died = {result.run_id: result.error or "" for _, result in self.failures}
         for record in self.records().values():
-            if record.run_id in run_ids and record.status in ("RUNNING", "SCHEDULED"):
-                died = any(result.run_id == record.run_id for _, result in self.failures)
-                self.store.set_status(record.run_id, "FAILED" if died else "KILLED")
+            ours = record.run_id in run_ids and record.tags.get(LEASE) == self.lease
+            if not ours or record.status not in ("RUNNING", "SCHEDULED"):
+                continue
+            if record.run_id in died:
+                self.store.set_tags(record.run_id, {"failure.training": died[record.run_id]})
+            self.store.set_status(record.run_id, "FAILED" if record.run_id in died else "KILLED")
 
     def _measure(self, cluster: "Cluster") -> bool:
         from orchestrator import schedule
@@ -229,7 +234,7 @@ class Launch:
         if self.failures:
             table = Table("trial", "what happened", title=f"{len(self.failures)} failed (tracebacks are in MLflow)")
             for name, result in self.failures:
-                table.add_row(name, f"{result.summary}: {result.error}")
+                table.add_row(name, Text(f"{result.summary}: {result.error}"))  # Text: a bracket is no markup
             self.console.print(table)
         if interrupted:
             self.console.print("interrupted; the same command continues from what is stored")
@@ -254,7 +259,7 @@ def status_table(table: Results) -> Table:
     for trial in table.trials:
         numbers = [f"{values[key]:.4g}" if (key := (trial.trial_id, quantity)) in values else "" for quantity in shown]
         seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-        view.add_row(trial.name, trial.state, *numbers, seconds, trial.failure or "")
+        view.add_row(trial.name, trial.state, *numbers, seconds, Text(trial.failure or ""))
     return view
 
 

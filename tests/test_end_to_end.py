@@ -97,6 +97,27 @@ def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undist
     assert_same_numbers(tmp_path, undisturbed)
 
 
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """Processes below another one, with their command lines."""
+    found: list[tuple[int, str]] = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        title = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        found += [(int(child), title), *descendants(int(child))]
+    return found
+
+
+def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    process = start(cache, [*SMALL, "--folder", str(tmp_path)])
+    wait_until(lambda: has_trained(tmp_path, 120))
+    training = [pid for pid, title in descendants(process.pid) if title.startswith("ray::ImplicitFunc")]
+    assert training, "Tune's trial processes carry this title"
+    for pid in training:
+        os.kill(pid, signal.SIGKILL)
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, output + errors
+    assert_same_numbers(tmp_path, undisturbed)
+
+
 def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120))
