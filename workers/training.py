@@ -21,4 +21,6 @@ def reset_process(runtime: Runtime) -> None:
     torch.set_num_threads(runtime.threads)
     torch.set_default_dtype(torch.float32)
     torch.use_deterministic_algorithms(mode=True)
+    # Deterministic mode also fills fresh memory, to expose code that reads it unwritten; a small network feels that.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.manual_seed(0)  # nothing may depend on it: a draw that is not from a named stream is at least repeatable
