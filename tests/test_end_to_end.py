@@ -47,6 +47,8 @@ def test_every_trial_is_stored_with_its_settings_metrics_and_checkpoints(undistu
         assert "hessian_spectrum/effective_dimensionality_z1.stderr" in record.points
         assert "intrinsic_dimension/last_layer" in record.points
         assert "torch=" in record.tags["provenance.packages"]
+        assert record.tags["provenance.device"] == "cpu"
+        assert len(record.tags["provenance.dataset_sha256"]) == 64
 
 
 def test_no_point_is_stored_twice(undisturbed: Path) -> None:

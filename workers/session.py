@@ -9,6 +9,10 @@ from workers.checkpoint import TrainingState
 class Session(Protocol):
     """The record of one trial."""
 
+    def describe(self, provenance: Mapping[str, str]) -> None:
+        """Record where the numbers come from; part of no identity."""
+        ...
+
     def newest_state(self) -> TrainingState | None:
         """The newest stored state that is whole, or None."""
         ...

@@ -13,7 +13,9 @@ from workers.spec import TrialSpec
 def train(spec: TrialSpec, runtime: Runtime, session: Session) -> Outcome:
     """Fit the trial, from its newest checkpoint if it has one."""
     reset_process(runtime)
-    return fits.call(spec.fit, build_problem(spec, runtime), session)
+    problem = build_problem(spec, runtime)
+    session.describe({"dataset_sha256": problem.dataset_sha256})
+    return fits.call(spec.fit, problem, session)
 
 
 def reset_process(runtime: Runtime) -> None:
@@ -22,5 +24,5 @@ def reset_process(runtime: Runtime) -> None:
     torch.set_default_dtype(torch.float32)
     torch.use_deterministic_algorithms(mode=True)
     # Deterministic mode also fills fresh memory, to expose code that reads it unwritten; a small network feels that.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]  # unstubbed
     torch.manual_seed(0)  # nothing may depend on it: a draw that is not from a named stream is at least repeatable

@@ -6,6 +6,8 @@ import traceback
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import torch
+
 from workers.fits.outcome import Outcome
 from workers.record import TRAIN_SECONDS, Sample, now_ms
 from workers.runtime import Runtime
@@ -33,6 +35,7 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime) -> Tri
     started = time.monotonic()
     store.set_status(run_id, "RUNNING")
     try:
+        run.describe(_surroundings(runtime))
         outcome = train(spec, runtime, run)
         run.flush()
     except Superseded as error:
@@ -43,6 +46,15 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime) -> Tri
     _record_outcome(store, run_id, outcome, time.monotonic() - started)
     store.set_status(run_id, "FINISHED")
     return TrialResult(run_id, _summary(store, run_id, outcome))
+
+
+def _surroundings(runtime: Runtime) -> dict[str, str]:
+    return {
+        "packages": " ".join(f"{package}={version(package)}" for package in PACKAGES),
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "device": torch.cuda.get_device_name(runtime.device) if runtime.device.startswith("cuda") else runtime.device,
+    }
 
 
 def record_failure(store: RunStore, run_id: str, stage: str, error: Exception) -> TrialResult:
@@ -74,7 +86,6 @@ def _record_outcome(store: RunStore, run_id: str, outcome: Outcome, seconds: flo
             if f"interpolation_threshold/{key}" not in stored.points
         ]
         store.log_samples(run_id, samples)
-    packages = " ".join(f"{package}={version(package)}" for package in PACKAGES)
     store.set_tags(
         run_id,
         {
@@ -82,9 +93,6 @@ def _record_outcome(store: RunStore, run_id: str, outcome: Outcome, seconds: flo
             "sweep.final_step": str(outcome.step),
             TRAIN_SECONDS: f"{float(stored.tags.get(TRAIN_SECONDS, '0')) + seconds:.3f}",
             "interpolation_threshold": threshold,
-            "provenance.packages": packages,
-            "provenance.python": platform.python_version(),
-            "provenance.host": platform.node(),
         },
     )
 

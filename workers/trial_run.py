@@ -48,6 +48,9 @@ class TrialRun:
             raise Superseded(f"run {self.run_id} was taken over by launch {record.tags.get(LEASE)!r}")
         return record
 
+    def describe(self, provenance: Mapping[str, str]) -> None:
+        self.store.set_tags(self.run_id, {f"provenance.{key}": value for key, value in provenance.items()})
+
     def newest_state(self) -> TrainingState | None:
         for step in reversed(self.checkpoints):
             try:

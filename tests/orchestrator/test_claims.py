@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tidy_tables import PRESENTATION, WIDTHS, bump, joined, over, table
 
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import Point, curves
@@ -13,6 +12,7 @@ from orchestrator.numerals import duration, position, significant, with_error
 from orchestrator.peaks import find_peak, roughness
 from orchestrator.presentation import Claim, FirstZero, Follows, Peak, Presentation
 from orchestrator.table import Results
+from tests.orchestrator.tidy_tables import PRESENTATION, WIDTHS, bump, joined, over, table
 
 # Maddox, Benton & Wilson 2020, figure 1, as saved by its authors: width, test loss, effective dimensionality (z = 1).
 PUBLISHED = """

@@ -5,11 +5,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-from tidy_tables import NAN, PRESENTATION, joined, rows_of, table, trial
 
 from orchestrator.curves import averaged_over, curves, quantities
 from orchestrator.presentation import Axis, Presentation
 from orchestrator.table import Results, Row
+from tests.orchestrator.tidy_tables import NAN, PRESENTATION, joined, rows_of, table, trial
 
 
 def test_columns_keep_the_order_of_the_study_and_points_the_order_of_x() -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from tidy_tables import PRESENTATION, WIDTHS, bump, example, table
 
 from orchestrator.claims import findings
 from orchestrator.curves import curves
 from orchestrator.figures import figure, log_ticks, render
 from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.table import Results
+from tests.orchestrator.tidy_tables import PRESENTATION, WIDTHS, bump, example, table
 
 
 def drawn(results: Results, presentation: Presentation = PRESENTATION) -> Figure:

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tidy_tables import PRESENTATION, example, joined, table, trial
 
 from orchestrator.document import Code, Paragraph, Table, markdown
 from orchestrator.presentation import Presentation
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.table import Results
+from tests.orchestrator.tidy_tables import PRESENTATION, example, joined, table, trial
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 HEADER = ReportHeader(

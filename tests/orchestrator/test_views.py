@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tidy_tables import PRESENTATION, example, table
 
 from orchestrator.curves import curves
 from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.views import LARGEST_TAG, column_colors, curve_key, curve_points, study_views, view_url
+from tests.orchestrator.tidy_tables import PRESENTATION, example, table
 
 KEY_OF_MLFLOW = re.compile(r"[A-Za-z0-9_\-. :/]+")
 

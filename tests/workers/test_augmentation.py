@@ -1,7 +1,6 @@
 """crop_flip against torchvision's own operations, and that it takes part in exact resumption."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import pytest
 import torch
@@ -9,8 +8,8 @@ from torch import Tensor
 from torchvision.transforms import functional
 
 from measures.inputs import Split
+from tests.workers.memory_session import MemorySession
 from workers.building import build_problem
-from workers.checkpoint import TrainingState
 from workers.datasets.augmentation import crop_flip, shifted
 from workers.fits.sgd import sgd
 from workers.problem import Problem
@@ -79,27 +78,6 @@ def test_all_offsets_and_both_directions_are_drawn_equally_often():
     assert ((frequencies - expected) ** 2 / expected).sum() < 36.1  # chi-squared, 14 degrees of freedom, p = 0.001
 
 
-class Memory:
-    """A session that keeps every state, and starts from `start`."""
-
-    def __init__(self, start: TrainingState | None = None) -> None:
-        self.start = start
-        self.states: dict[int, TrainingState] = {}
-
-    def newest_state(self) -> TrainingState | None:
-        return self.start
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        pass
-
-    def save(self, state: TrainingState) -> None:
-        tensors = {name: tensor.detach().clone() for name, tensor in state.tensors.items()}
-        self.states[state.step] = dataclasses.replace(state, tensors=tensors)
-
-    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
-        return frozenset({4, total_steps})
-
-
 def image_problem(runtime: Runtime, spec: TrialSpec, augmented: bool) -> Problem:
     """The small trial, on 30 small images with one channel."""
     problem = build_problem(spec, runtime)
@@ -111,9 +89,9 @@ def image_problem(runtime: Runtime, spec: TrialSpec, augmented: bool) -> Problem
 
 def test_an_augmented_training_resumes_exactly(runtime: Runtime, small_trial: TrialSpec):
     settings = {"epochs": 3, "batch_size": 10}  # checkpoint at step 4: in the middle of the second epoch
-    whole, plain = Memory(), Memory()
+    whole, plain = MemorySession(frozenset({4})), MemorySession(frozenset())
     sgd(image_problem(runtime, small_trial, augmented=True), whole, **settings)
-    resumed = Memory(whole.states[4])
+    resumed = MemorySession(frozenset(), start=whole.states[4])
     sgd(image_problem(runtime, small_trial, augmented=True), resumed, **settings)
     sgd(image_problem(runtime, small_trial, augmented=False), plain, **settings)
     end, again, without = (memory.states[9].tensors for memory in (whole, resumed, plain))
@@ -129,5 +107,5 @@ def test_batches_of_an_epoch_and_epochs_are_augmented_differently(runtime: Runti
         return inputs
 
     problem = dataclasses.replace(image_problem(runtime, small_trial, augmented=False), augment=note)
-    sgd(problem, Memory(), epochs=3, batch_size=10)
+    sgd(problem, MemorySession(frozenset()), epochs=3, batch_size=10)
     assert len(set(draws)) == 9

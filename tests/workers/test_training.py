@@ -1,17 +1,16 @@
 """Training: reproducible, resumable at any step, and blind to who watches."""
 
 import dataclasses
-import json
 import math
-from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
 import torch
 
 from measures.registry import Component
+from tests.workers.memory_session import Cut, MemorySession
 from workers.building import build_problem
-from workers.checkpoint import TrainingState, decode, encode
+from workers.checkpoint import TrainingState
 from workers.evaluation import evaluate
 from workers.fits.outcome import Outcome
 from workers.fits.sgd import evaluation_epochs
@@ -20,35 +19,6 @@ from workers.schedules.half_constant_linear import half_constant_linear
 from workers.seeding import stream
 from workers.spec import TrialSpec
 from workers.training import train
-
-
-class Cut(Exception):
-    """The process dies here."""
-
-
-class MemorySession:
-    """A session in memory; `cut_at` ends the training by force at that step, after what was logged and saved."""
-
-    def __init__(self, wanted: frozenset[int], start: TrainingState | None = None, cut_at: int | None = None) -> None:
-        self.wanted, self.start, self.cut_at = wanted, start, cut_at
-        self.points: dict[tuple[str, int], float] = {}
-        self.states: dict[int, TrainingState] = {}
-
-    def newest_state(self) -> TrainingState | None:
-        return self.start
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        self.points |= {(key, step): value for key, value in metrics.items()}
-
-    def save(self, state: TrainingState) -> None:
-        # Through the bytes, as a stored one goes; this also detaches it from the live tensors.
-        data, manifest = encode(state, "trial")
-        self.states[state.step] = decode(data, json.dumps(manifest), "trial")
-        if self.cut_at is not None and state.step >= self.cut_at:
-            raise Cut
-
-    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
-        return self.wanted | {total_steps}
 
 
 def same_tensors(left: TrainingState, right: TrainingState) -> bool:
