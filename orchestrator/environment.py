@@ -13,12 +13,13 @@ def prepare(address: str | None) -> None:
     """Quiet output; and, where this process starts its own Ray, loopback only and a token nobody else knows."""
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # a refused connection is told once, by us
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # Tune's directory is scratch
     if address is None or address.rpartition(":")[0] in ("127.0.0.1", "localhost"):
         # Keeps every listener on 127.0.0.1; without it Ray turns that into the machine's address.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    if address is None:
+    if address is not None:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # a refused connection is told once, by us
+    else:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
