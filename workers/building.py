@@ -1,5 +1,6 @@
 """From a spec to the problem it describes: the same way in training and in measuring."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -13,6 +14,8 @@ from workers.corruptions import corruptions
 from workers.datasets.augmentation import crop_flip
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import prepared
+from workers.losses import losses
+from workers.losses.loss import Loss
 from workers.models import models
 from workers.models.network import Network
 from workers.optimizers import optimizers
@@ -28,21 +31,28 @@ def build_problem(spec: TrialSpec, runtime: Runtime) -> Problem:
     source = prepared(spec.dataset, spec.data_seed, runtime.cache)
     noise = stream(spec.data_seed, "corruption", spec.corruption.name)
     dataset = corruptions.call(spec.corruption, source.dataset, noise)
+    loss: Loss = losses.call(spec.loss, dataset.num_classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(named_seed(spec.init_seed, "init"))
-        network: Network = models.call(spec.model, dataset.input_shape, dataset.num_classes)
+        network: Network = models.call(spec.model, dataset.input_shape, loss.num_outputs)
     network.module.to(runtime.device)
     return Problem(
         network=network,
         train=Split(_inputs(dataset.x_train, dataset, runtime.device), _tensor(dataset.y_train, runtime.device)),
         test=Split(_inputs(dataset.x_test, dataset, runtime.device), _tensor(dataset.y_test, runtime.device)),
-        loss=torch.nn.functional.cross_entropy,
+        clean_targets=_clean_targets(source.dataset, dataset, runtime.device),
+        loss=loss,
         make_optimizer=partial(optimizers.call, spec.optimizer, list(network.module.parameters())),
         learning_rate_factor=partial(schedules.call, spec.schedule),
         order_seed=spec.order_seed,
         dataset_sha256=source.sha256,
         augment=_augment(dataset, runtime.device),
     )
+
+
+def _clean_targets(source: Dataset, dataset: Dataset, device: str) -> dict[str, Tensor]:
+    pairs = {"train": (source.y_train, dataset.y_train), "test": (source.y_test, dataset.y_test)}
+    return {name: _tensor(clean, device) for name, (clean, y) in pairs.items() if not np.array_equal(clean, y)}
 
 
 def _tensor(array: NDArray[np.generic], device: str) -> Tensor:
@@ -61,6 +71,13 @@ def _inputs(array: NDArray[np.generic], dataset: Dataset, device: str) -> Tensor
 def _normalized(inputs: Tensor, dataset: Dataset) -> Tensor:
     if dataset.normalization is None:
         return inputs
+    if dataset.normalization == "per_image":
+        values = inputs.flatten(1)
+        least = 1 / math.sqrt(values.shape[1])
+        whitened = (values - values.mean(dim=1, keepdim=True)) / values.std(dim=1, keepdim=True, correction=0).clamp(
+            least
+        )
+        return whitened.view_as(inputs)
     mean, deviation = (inputs.new_tensor(values).view(-1, 1, 1) for values in dataset.normalization)
     return inputs.sub_(mean).div_(deviation)
 

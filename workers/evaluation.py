@@ -1,12 +1,12 @@
-"""Loss and error of a network on a split, in evaluation mode."""
+"""Loss and errors of a network on a split, in evaluation mode; clean and corrupted labels apart."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
 from measures.inputs import Split
+from workers.losses.loss import Loss
 
 # Examples per forward pass: bounds memory. Fixed, because the order of a floating-point sum is part of its value.
 CHUNK = 4096
@@ -14,22 +14,56 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean loss and fraction of examples whose label is not the arg max of the outputs."""
+    """Mean loss, and fractions of examples that are classified wrongly; None where there is nothing to count.
+
+    `error` is against the labels the split has, `clean_label_error` against the labels before a corruption. The two
+    parts are the examples whose label the corruption changed and did not change, each against the labels it has: a
+    network that has memorised its labels makes no error on either.
+    """
 
     loss: float
-    error: float
+    error: float | None = None
+    clean_label_error: float | None = None
+    corrupted_part_error: float | None = None
+    clean_part_error: float | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What there is, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
-def evaluate(model: nn.Module, split: Split, loss: Callable[[Tensor, Tensor], Tensor]) -> Evaluation:
+def evaluate(model: nn.Module, split: Split, loss: Loss, clean_targets: Tensor | None = None) -> Evaluation:
     """Evaluation of the model on all of the split; its mode is put back."""
     was_training = model.training
     model.eval()
-    total, wrong = 0.0, 0
+    total = 0.0
+    predictions: list[Tensor] = []
     with torch.no_grad():
         for start in range(0, len(split), CHUNK):
             targets = split.targets[start : start + CHUNK]
             outputs = model(split.inputs[start : start + CHUNK])
-            total += loss(outputs, targets).item() * len(targets)
-            wrong += int((outputs.argmax(dim=1) != targets).sum())
+            total += loss.mean(outputs, targets).item() * len(targets)
+            if loss.predict is not None:
+                predictions.append(loss.predict(outputs))
     model.train(was_training)
-    return Evaluation(loss=total / len(split), error=wrong / len(split))
+    errors = _errors(torch.cat(predictions), split.targets, clean_targets) if predictions else {}
+    return Evaluation(loss=total / len(split), **errors)
+
+
+def _errors(predicted: Tensor, targets: Tensor, clean_targets: Tensor | None) -> dict[str, float | None]:
+    wrong = predicted != targets
+    if clean_targets is None:
+        return {"error": _fraction(wrong)}
+    changed = targets != clean_targets
+    return {
+        "error": _fraction(wrong),
+        "clean_label_error": _fraction(predicted != clean_targets),
+        "corrupted_part_error": _fraction(wrong[changed]),
+        "clean_part_error": _fraction(wrong[~changed]),
+    }
+
+
+def _fraction(wrong: Tensor) -> float | None:
+    return int(wrong.sum()) / len(wrong) if len(wrong) else None

@@ -28,7 +28,7 @@ def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runt
     problem = build_problem(spec, runtime)
     problem.network.module.load_state_dict(store.read_state(run_id, spec.trial_id, step).part("model"))
     problem.network.module.eval()
-    return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss)
+    return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss.mean)
 
 
 def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:

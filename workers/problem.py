@@ -1,13 +1,15 @@
 """Problem: what a fit works on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from measures.inputs import Split
+from workers.losses.loss import Loss
 from workers.models.network import Network
+from workers.schedules.position import Position
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,10 @@ class Problem:
     network: Network
     train: Split  # with the labels trained on
     test: Split
-    loss: Callable[[Tensor, Tensor], Tensor]  # mean over the examples
+    clean_targets: Mapping[str, Tensor]  # of "train" and "test", where the corruption changed a label
+    loss: Loss
     make_optimizer: Callable[[], torch.optim.Optimizer]
-    learning_rate_factor: Callable[[int, int], float]  # of (epoch, number of epochs)
+    learning_rate_factor: Callable[[Position], float]
     order_seed: int
     dataset_sha256: str
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None  # of the inputs of a training batch

@@ -14,17 +14,19 @@ from measures.registry import Component, Registry, canonical_json
 from workers.corruptions import corruptions
 from workers.datasets import datasets
 from workers.fits import fits
+from workers.losses import losses
 from workers.models import models
 from workers.optimizers import optimizers
 from workers.schedules import schedules
 
 # Bumped when the numerics of training or a default of any entry used by it change: old runs then count as others.
-RECIPE = 1
+RECIPE = 2
 
 FAMILIES: Mapping[str, Registry] = {
     "dataset": datasets,
     "corruption": corruptions,
     "model": models,
+    "loss": losses,
     "optimizer": optimizers,
     "schedule": schedules,
     "fit": fits,
@@ -44,6 +46,7 @@ class TrialSpec:
     optimizer: Component
     fit: Component
     corruption: Component = Component("none")
+    loss: Component = Component("cross_entropy")
     schedule: Component = Component("constant")
     data_seed: int = 0
     init_seed: int = 0
@@ -59,10 +62,14 @@ class TrialSpec:
 
     @property
     def trial_id(self) -> str:
-        """Short SHA-256 of the canonical JSON, in which settings at their default are left out."""
-        parts: dict[str, Any] = {name: family.canonical(getattr(self, name)) for name, family in FAMILIES.items()}
+        """Short SHA-256 of the canonical JSON, in which whatever is at its default is left out.
+
+        So a family or a setting that comes later leaves the ids of all trials that do not use it as they were.
+        """
+        parts = {name: family.canonical(getattr(self, name)) for name, family in FAMILIES.items()}
+        chosen = {name: part for name, part in parts.items() if part != DEFAULTS.get(name)}
         seeds = {name: getattr(self, name) for name in SEEDS if getattr(self, name) != 0}
-        return hashlib.sha256(canonical_json({"recipe": RECIPE, **parts, **seeds}).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_json({"recipe": RECIPE, **chosen, **seeds}).encode()).hexdigest()[:16]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -87,3 +94,11 @@ class TrialSpec:
             raise ValueError(f"unknown field {sorted(strays)[0]!r} of a trial; known: {', '.join(sorted(known))}")
         components = {name: Component(record[name][0], **record[name][1]) for name in FAMILIES}
         return TrialSpec(**components, **{name: record[name] for name in SEEDS})
+
+
+# Canonical forms of the components that a spec has when none is named.
+DEFAULTS = {
+    field.name: FAMILIES[field.name].canonical(field.default)
+    for field in dataclasses.fields(TrialSpec)
+    if isinstance(field.default, Component)
+}

@@ -16,6 +16,7 @@ from workers.fits.outcome import Outcome
 from workers.fits.sgd import evaluation_epochs
 from workers.runtime import Runtime, checkpoint_steps
 from workers.schedules.half_constant_linear import half_constant_linear
+from workers.schedules.position import Position
 from workers.seeding import stream
 from workers.spec import TrialSpec
 from workers.training import train
@@ -137,7 +138,7 @@ def test_schedule_has_the_published_learning_rates() -> None:
     printed = {100: 0.0100, 110: 0.0089, 120: 0.0076, 130: 0.0064, 140: 0.0052, 150: 0.0039, 160: 0.0027}
     printed |= {170: 0.0015, 180: 0.0002, 190: 0.0001, 200: 0.0001}
     for epoch, rate in printed.items():
-        assert math.isclose(0.01 * half_constant_linear(epoch - 1, 200), rate, abs_tol=5e-5)
+        assert math.isclose(0.01 * half_constant_linear(Position((epoch - 1) * 391, 391, 200)), rate, abs_tol=5e-5)
 
 
 def test_random_labels_are_nested_and_uniform(runtime: Runtime, small_trial: TrialSpec) -> None:

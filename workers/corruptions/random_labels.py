@@ -17,6 +17,8 @@ def random_labels(
     A draw may give the old label, so of C classes a share `fraction * (C - 1) / C` really changes. The sets of
     replaced examples are nested in `fraction`: more noise corrupts the same examples and further ones.
     """
+    if dataset.num_classes is None:
+        raise ValueError("corruption random_labels is not valid for a data set without classes")
     labels = torch.from_numpy(dataset.y_train.copy())
     replace = torch.rand(len(labels), generator=generator, dtype=torch.float64) < fraction
     drawn = torch.randint(dataset.num_classes, (len(labels),), generator=generator)

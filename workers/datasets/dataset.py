@@ -6,23 +6,28 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Augmentation = Literal["none", "crop_flip"]
+Augmentation = Literal["none", "crop_flip", "crop_flip_rotation"]
+Normalization = tuple[tuple[float, ...], tuple[float, ...]] | Literal["per_image"] | None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples in rows. Inputs (n, ...) are float32 or uint8 images; labels (n,) are int64 classes from 0.
+    """Examples in rows.
 
-    `normalization` is the mean and standard deviation of each channel, on the scale where black is 0 and white 1.
+    Inputs (n, ...) are uint8 images (n, channels, h, w), float32 numbers, or int64 tokens. Targets (n,) are int64
+    classes from 0; or, where `num_classes` is None, float32 numbers.
+    `normalization` is the mean and standard deviation of each channel, on the scale where black is 0 and white 1; or
+    "per_image": each image less its mean, divided by its standard deviation, which counts as at least
+    1 / sqrt(number of values) (Zhang et al. 2017; TensorFlow's "per image whitening").
     `augmentation` is for training batches only: what is measured and tested is never augmented.
     """
 
     x_train: NDArray[np.generic]
-    y_train: NDArray[np.int64]
+    y_train: NDArray[np.generic]
     x_test: NDArray[np.generic]
-    y_test: NDArray[np.int64]
-    num_classes: int
-    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    y_test: NDArray[np.generic]
+    num_classes: int | None
+    normalization: Normalization = None
     augmentation: Augmentation = "none"
 
     @property

@@ -5,7 +5,7 @@ checkpoint repeats exactly what the uninterrupted run does. Evaluating and check
 """
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from workers.checkpoint import TrainingState
 from workers.evaluation import Evaluation, evaluate
 from workers.fits.outcome import Outcome
 from workers.problem import Problem
+from workers.schedules.position import Position
 from workers.seeding import named_seed, stream
 from workers.session import Session
 
@@ -67,15 +68,15 @@ class _Loop:
         if state is not None:
             self.restore(state)
         else:
-            self.report(evaluate(self.model, self.problem.train, self.problem.loss), {})
+            self.report(self.evaluation("train"), {})
             self.session.save(self.state())
         while self.step < self.total_steps:
             epoch, first = divmod(self.step, self.steps_per_epoch)
-            self.set_learning_rate(epoch)
             order = torch.randperm(
                 len(self.problem.train), generator=stream(self.problem.order_seed, "order", epoch)
             ).to(self.running_loss.device)
             for batch in order.split(self.batch_size)[first:]:
+                self.set_learning_rate()
                 self.train_step(batch)
                 if self.step % self.steps_per_epoch == 0 and not self.end_epoch(epoch + 1 in evaluate_after):
                     return Outcome(self.step, diverged=True)
@@ -92,15 +93,15 @@ class _Loop:
             interpolation_epoch=self.interpolation_step // self.steps_per_epoch,
         )
 
-    def set_learning_rate(self, epoch: int) -> None:
-        factor = self.problem.learning_rate_factor(epoch, self.epochs)
+    def set_learning_rate(self) -> None:
+        factor = self.problem.learning_rate_factor(Position(self.step, self.steps_per_epoch, self.epochs))
         for group, base_rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base_rate * factor
 
     def train_step(self, batch: Tensor) -> None:
         targets = self.problem.train.targets[batch]
         outputs = self.model(self.inputs(batch))
-        loss = self.problem.loss(outputs, targets)
+        loss = self.problem.loss.mean(outputs, targets)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -121,31 +122,27 @@ class _Loop:
     def end_epoch(self, evaluation_due: bool) -> bool:
         """Report where due, note the interpolation threshold; False if the loss is no longer finite."""
         num_examples = len(self.problem.train)
-        running = Evaluation(self.running_loss.item() / num_examples, self.running_wrong.item() / num_examples)
+        running_loss, running_error = self.running_loss.item() / num_examples, self.running_wrong.item() / num_examples
         self.running_loss.zero_()
         self.running_wrong.zero_()
-        finite = math.isfinite(running.loss)
-        check_threshold = self.interpolation_step is None and running.error <= NEARLY_FITTED
+        finite = math.isfinite(running_loss)
+        check_threshold = self.interpolation_step is None and running_error <= NEARLY_FITTED
         if evaluation_due or check_threshold or not finite:
-            train = evaluate(self.model, self.problem.train, self.problem.loss)
+            train = self.evaluation("train")
             if self.interpolation_step is None and finite and train.error == 0:
                 self.interpolation_step = self.step
             if evaluation_due or not finite:
-                self.report(train, {"train/running_loss": running.loss, "train/running_error": running.error})
+                self.report(train, {"train/running_loss": running_loss, "train/running_error": running_error})
         return finite
 
     def report(self, train: Evaluation, running: dict[str, float]) -> None:
-        test = evaluate(self.model, self.problem.test, self.problem.loss)
-        self.session.log(
-            self.step,
-            {
-                "train/loss": train.loss,
-                "train/error": train.error,
-                "test/loss": test.loss,
-                "test/error": test.error,
-                **running,
-            },
-        )
+        parts = {"train": train, "test": self.evaluation("test")}
+        evaluated = {f"{part}/{name}": value for part, each in parts.items() for name, value in each.metrics.items()}
+        self.session.log(self.step, {**evaluated, **running})
+
+    def evaluation(self, part: Literal["train", "test"]) -> Evaluation:
+        split = self.problem.train if part == "train" else self.problem.test
+        return evaluate(self.model, split, self.problem.loss, self.problem.clean_targets.get(part))
 
     def state(self) -> TrainingState:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Models: `model(input_shape, num_classes, *, settings...) -> Network`. A model never imports another model."""
+"""Models: `model(input_shape, num_outputs, *, settings...) -> Network`. A model never imports another model."""
 
 from measures.registry import registry
 from workers.models.mlp import mlp

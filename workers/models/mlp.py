@@ -12,7 +12,7 @@ from workers.models.network import Network
 
 def mlp(
     input_shape: tuple[int, ...],
-    num_classes: int,
+    num_outputs: int,
     *,
     width: Annotated[int, Field(ge=1)] = 100,
     depth: Annotated[int, Field(ge=1)] = 2,
@@ -20,5 +20,5 @@ def mlp(
     """Fully connected ReLU network with `depth` hidden layers of `width` units."""
     sizes = [math.prod(input_shape)] + [width] * depth
     hidden = {f"hidden{i + 1}": nn.Sequential(nn.Linear(sizes[i], sizes[i + 1]), nn.ReLU()) for i in range(depth)}
-    modules = {"flatten": nn.Flatten(), **hidden, "output": nn.Linear(width, num_classes)}
+    modules = {"flatten": nn.Flatten(), **hidden, "output": nn.Linear(width, num_outputs)}
     return Network(nn.Sequential(OrderedDict(modules)), tuple(hidden))

@@ -17,7 +17,7 @@ STRIDES = (1, 2, 2, 2)
 
 
 def preact_resnet18(
-    input_shape: tuple[int, ...], num_classes: int, *, width: Annotated[int, Field(ge=1)] = 64
+    input_shape: tuple[int, ...], num_outputs: int, *, width: Annotated[int, Field(ge=1)] = 64
 ) -> Network:
     """Pre-activation ResNet18 for images, with `width`, 2, 4 and 8 times `width` channels in its four stages."""
     if len(input_shape) != 3:
@@ -36,7 +36,7 @@ def preact_resnet18(
         **stages,
         "pool": nn.Sequential(nn.AvgPool2d((left[0], left[1])), nn.Flatten()),
     }
-    modules = {**hidden, "output": nn.Linear(channels[-1], num_classes)}
+    modules = {**hidden, "output": nn.Linear(channels[-1], num_outputs)}
     return Network(nn.Sequential(OrderedDict(modules)), tuple(hidden))
 
 

@@ -1,4 +1,4 @@
-"""Schedules: `schedule(epoch, num_epochs, *, settings...) -> float`, the factor on the learning rate in that epoch."""
+"""Schedules: `schedule(position, *, settings...) -> float`, the factor on the learning rate at an optimiser step."""
 
 from measures.registry import registry
 from workers.schedules.constant import constant

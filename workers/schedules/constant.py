@@ -1,6 +1,8 @@
 """Constant learning rate."""
 
+from workers.schedules.position import Position
 
-def constant(_epoch: int, _num_epochs: int) -> float:
-    """The same learning rate in every epoch."""
+
+def constant(_position: Position) -> float:
+    """The same learning rate at every step."""
     return 1.0

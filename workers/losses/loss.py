@@ -1,0 +1,19 @@
+"""Loss: what is minimised, and what counts as an error."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Of outputs (n, num_outputs) and targets (n,).
+
+    `mean` is the mean over the examples; `predict` gives the class of every row of outputs, and is None in regression,
+    where there is no error.
+    """
+
+    num_outputs: int
+    mean: Callable[[Tensor, Tensor], Tensor]
+    predict: Callable[[Tensor], Tensor] | None = None
