@@ -11,9 +11,12 @@ class Loss:
     """Of outputs (n, num_outputs) and targets (n,).
 
     `mean` is the mean over the examples; `predict` gives the class of every row of outputs, and is None in regression,
-    where there is no error.
+    where there is no error. `slope` is the absolute derivative (n,) of every example's loss with respect to the
+    network's function: its output, or the sigmoid of that where the loss takes the sigmoid; it is None where the
+    function has more than one component.
     """
 
     num_outputs: int
     mean: Callable[[Tensor, Tensor], Tensor]
     predict: Callable[[Tensor], Tensor] | None = None
+    slope: Callable[[Tensor, Tensor], Tensor] | None = None

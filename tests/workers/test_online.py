@@ -1,0 +1,383 @@
+"""Online measures: right at every step, and the same whether or not the training was interrupted."""
+
+import copy
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from measures.registry import Component
+from workers.checkpoint import TrainingState, decode, encode
+from workers.losses import losses
+from workers.losses.loss import Loss
+from workers.models.network import Network
+from workers.models.preact_resnet18 import preact_resnet18
+from workers.online import online
+from workers.online.online import Online, Step
+
+MSE: Loss = losses.call(Component("half_mean_squared_error"), None)
+BCE: Loss = losses.call(Component("half_binary_cross_entropy"), 2)
+CROSS_ENTROPY: Loss = losses.call(Component("cross_entropy"), 3)
+RATES = [0.1, 0.3, 0.02]
+NORMALISATIONS = [(0, ""), (1, "unnormalised_")]
+COMPONENTS = [
+    Component("bias_trajectory"),
+    Component("bias_variance"),
+    Component("distance_to_initialisation", all_parameters=True),
+    Component("gradient_norm"),
+]
+
+
+def frozen_identity_network(num_outputs: int = 1, dtype: torch.dtype = torch.float64) -> Network:
+    """Loukas et al.'s: a first layer of which only the bias is trained."""
+    torch.manual_seed(3)
+    first = nn.Linear(5, 5)
+    nn.init.eye_(first.weight).requires_grad_(False)
+    modules = {
+        "input_bias": first,
+        "relu": nn.ReLU(),
+        "hidden": nn.Sequential(nn.Linear(5, 16), nn.ReLU()),
+        "output": nn.Linear(16, num_outputs),
+    }
+    return Network(nn.Sequential(OrderedDict(modules)).to(dtype), ("hidden",))
+
+
+class Training:
+    """Plain SGD written out, that feeds a measure; every step's batch and rate are functions of its number."""
+
+    def __init__(self, component: Component, loss: Loss = MSE, batch_size: int = 1, **network: Any) -> None:
+        self.network = frozen_identity_network(loss.num_outputs, **network)
+        self.loss, self.batch_size, self.step = loss, batch_size, 0
+        self.dtype = self.network.module.get_parameter("output.weight").dtype
+        self.measure: Online = online.call(component, self.network, loss)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(self.step)
+        inputs = torch.randn(self.batch_size, 5, generator=generator, dtype=torch.float64).to(self.dtype)
+        if self.loss is MSE:
+            return inputs, inputs.square().sum(dim=1)
+        return inputs, (inputs[:, 0] > 0).long()
+
+    def train_step(self) -> None:
+        inputs, targets = self.batch()
+        rate = RATES[self.step % len(RATES)]
+        self.network.module.zero_grad()
+        outputs = self.network.module(inputs)
+        self.loss.mean(outputs, targets).backward()
+        with torch.no_grad():
+            for parameter in self.network.module.parameters():
+                if parameter.grad is not None:
+                    parameter -= rate * parameter.grad
+        self.measure.update(Step(rate, outputs.detach(), targets))
+        self.step += 1
+
+    def epoch(self, num_steps: int, observe: Callable[["Training"], Any]) -> tuple[dict[str, float], list[Any]]:
+        """Summary of an epoch, and what was observed after each of its steps."""
+        seen = []
+        for _ in range(num_steps):
+            self.train_step()
+            seen.append(observe(self))
+        return self.measure.summarise(), seen
+
+
+def bias_of(training: Training) -> Tensor:
+    return training.network.module.get_parameter("input_bias.bias").detach().double().clone()
+
+
+def gradient_of(training: Training) -> Tensor:
+    return training.network.module.get_parameter("input_bias.bias").grad
+
+
+def identical(left: dict[str, float], right: dict[str, float]) -> bool:
+    return left.keys() == right.keys() and np.array_equal(list(left.values()), list(right.values()), equal_nan=True)
+
+
+@pytest.mark.parametrize("loss", [MSE, BCE], ids=["MSE/2", "BCE/2"])
+def test_normalised_bias_step_is_the_slope_of_the_function(loss: Loss) -> None:
+    """||b1(t+1) - b1(t)|| / (α ε) = ||∂f/∂x|| at the visited point: references, section 0 item 1; ε is written out."""
+    training = Training(Component("bias_trajectory"), loss)
+    for _ in range(40):
+        inputs, targets = training.batch()
+        inputs.requires_grad_(True)
+        output = training.network.module(inputs)[0, 0]
+        value = output.sigmoid() if loss is BCE else output
+        (input_slope,) = torch.autograd.grad(value, inputs)
+        y = targets[0].item()
+        epsilon = 0.5 / abs(1 - y - value.item()) if loss is BCE else abs(value.item() - y)
+        rate, before = RATES[training.step % len(RATES)], bias_of(training)
+        training.train_step()
+        moved = (bias_of(training) - before).norm().item() / (rate * epsilon)
+        measured = training.measure.summarise()["sum"]
+        assert measured == pytest.approx(input_slope.norm().item(), abs=1e-12)
+        assert measured == pytest.approx(moved, abs=1e-12)
+
+
+def test_trajectory_adds_up_within_and_over_epochs() -> None:
+    training = Training(Component("bias_trajectory"), BCE)
+    totals = np.zeros(2)
+    for num_steps in (7, 1, 12):
+        lengths = np.zeros((num_steps, 2))
+        for step in range(num_steps):
+            inputs, targets = training.batch()
+            value = training.network.module(inputs).sigmoid().item()
+            training.train_step()
+            norm = gradient_of(training).norm().item()
+            lengths[step] = norm * 2 * abs(1 - targets.item() - value), norm
+        totals += lengths.mean(axis=0)
+        columns = {"sum": lengths.sum(axis=0), "mean": lengths.mean(axis=0), "largest": lengths.max(axis=0)}
+        columns["total"] = totals
+        expected = {prefix + name: column[i] for name, column in columns.items() for i, prefix in NORMALISATIONS}
+        assert training.measure.summarise() == pytest.approx({**expected, "skipped": 0}, rel=1e-12)
+
+
+def test_steps_without_a_loss_derivative_are_skipped_and_counted() -> None:
+    network = frozen_identity_network()
+    measure: Online = online.call(Component("bias_trajectory"), network, MSE)
+    bias = network.module.get_parameter("input_bias.bias")
+    for output, target, gradient in ((2.0, 2.0, 0.0), (3.0, 1.0, 8.0), (0.5, 0.5, 0.0), (1.0, 2.0, 6.0)):
+        bias.grad = torch.tensor([gradient, 0, 0, 0, 0], dtype=torch.float64)
+        measure.update(Step(0.1, torch.tensor([[output]]), torch.tensor([target])))
+    summary = measure.summarise()
+    assert {name: summary[name] for name in ("sum", "mean", "largest", "total", "skipped")} == {
+        "sum": 10, "mean": 5, "largest": 6, "total": 5, "skipped": 2
+    }  # fmt: skip
+    bias.grad.zero_()
+    measure.update(Step(0.1, torch.tensor([[2.0]]), torch.tensor([2.0])))
+    summary = measure.summarise()
+    assert (summary["skipped"], summary["sum"], summary["total"]) == (1, 0, 5)
+    assert math.isnan(summary["mean"]) and math.isnan(summary["largest"])
+
+
+def test_batches_of_several_examples_have_unnormalised_lengths_only() -> None:
+    training = Training(Component("bias_trajectory"), batch_size=4)
+    summary, norms = training.epoch(6, lambda each: gradient_of(each).norm().item())
+    assert summary["unnormalised_sum"] == pytest.approx(sum(norms), rel=1e-12)
+    assert all(math.isnan(summary[name]) for name in ("sum", "mean", "largest", "total"))
+
+
+def test_a_loss_of_several_outputs_has_unnormalised_lengths_only() -> None:
+    summary, norms = Training(Component("bias_trajectory"), CROSS_ENTROPY).epoch(
+        6, lambda each: gradient_of(each).norm().item()
+    )
+    assert set(summary) == {f"unnormalised_{name}" for name in ("sum", "mean", "largest", "total")}
+    assert summary["unnormalised_largest"] == pytest.approx(max(norms), rel=1e-12)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 50])
+def test_variance_is_numpys(num_steps: int) -> None:
+    training = Training(Component("bias_variance"))
+    for _ in range(2):
+        summary, values = training.epoch(num_steps, bias_of)
+        variance = np.stack([each.numpy() for each in values]).var(axis=0).sum()
+        rates = [RATES[step % len(RATES)] for step in range(training.step - num_steps, training.step)]
+        assert summary["variance"] == pytest.approx(variance, rel=1e-12)
+        assert summary["over_squared_rate"] == pytest.approx(variance / np.mean(rates) ** 2, rel=1e-12)
+
+
+def test_variance_is_exact_for_a_large_bias_that_hardly_moves() -> None:
+    """Where the mean of squares less the square of the mean has no digit left: squares of 1e6, a variance of 1e-8."""
+    network = frozen_identity_network(dtype=torch.float32)
+    measure: Online = online.call(Component("bias_variance"), network, MSE)
+    bias, values = network.module.get_parameter("input_bias.bias"), []
+    for step in range(1000):
+        bias.data.fill_(1000 + 1.25e-4 * (step % 3))
+        values.append(bias.detach().double().numpy())
+        measure.update(Step(0.0, torch.zeros(1, 1), torch.zeros(1)))
+    summary = measure.summarise()
+    assert summary["variance"] == pytest.approx(np.stack(values).var(axis=0).sum(), rel=1e-9)
+    assert math.isnan(summary["over_squared_rate"]), "the learning rate was zero"
+
+
+def test_distances_are_from_the_initial_weights() -> None:
+    training = Training(Component("distance_to_initialisation", all_parameters=True))
+    initial = copy.deepcopy(training.network.module)
+    start = bias_of(training)
+    for _ in range(2):
+        summary, biases = training.epoch(9, bias_of)
+        distances = [(bias - start).norm().item() for bias in biases]
+        flat, flat_start = (nn.utils.parameters_to_vector(m.parameters()) for m in (training.network.module, initial))
+        assert summary == pytest.approx(
+            {
+                "mean": sum(distances) / 9,
+                "largest": max(distances),
+                "last": distances[-1],
+                "all_parameters": (flat - flat_start).norm().item(),
+            },
+            rel=1e-12,
+        )
+
+
+def test_distance_keeps_a_copy_of_all_parameters_only_if_asked_to() -> None:
+    training = Training(Component("distance_to_initialisation"))
+    assert [name for name in training.measure.state if name.startswith("initial")] == ["initial_bias"]
+    assert set(training.epoch(2, bias_of)[0]) == {"mean", "largest", "last"}
+
+
+def test_gradient_norm_is_that_of_all_trainable_parameters() -> None:
+    """The frozen weights hold a gradient of their own here, from a time before they were frozen."""
+    network = frozen_identity_network()
+    measure: Online = online.call(Component("gradient_norm"), network, MSE)
+    network.module.get_parameter("input_bias.weight").grad = torch.full((5, 5), 1e3, dtype=torch.float64)
+    norms = []
+    for seed in range(8):
+        inputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(seed)).double()
+        trainable = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
+        outputs = network.module(inputs)
+        gradients = torch.autograd.grad(outputs.square().mean(), trainable)
+        for parameter, gradient in zip(trainable, gradients, strict=True):
+            parameter.grad = gradient
+        measure.update(Step(0.1, outputs.detach(), torch.zeros(4)))
+        norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
+    assert measure.summarise() == pytest.approx({"mean": sum(norms) / 8, "largest": max(norms)}, rel=1e-12)
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+@pytest.mark.parametrize("cut", [0, 1, 4, 5, 7, 10, 13])
+def test_cut_and_resumed_equals_uninterrupted(component: Component, cut: int) -> None:
+    """Epochs of five steps: 5 and 10 lie between two of them. The state passes through a stored checkpoint."""
+
+    def finish(training: Training) -> list[dict[str, float]]:
+        summaries = []
+        while training.step < 15:
+            training.train_step()
+            if training.step % 5 == 0:
+                summaries.append(training.measure.summarise())
+        return summaries
+
+    whole = Training(component, dtype=torch.float32)
+    expected = finish(whole)
+    before, after = Training(component, dtype=torch.float32), Training(component, dtype=torch.float32)
+    shapes = {name: tensor.shape for name, tensor in before.measure.state.items()}
+    for _ in range(cut):
+        before.train_step()
+        if before.step % 5 == 0:
+            before.measure.summarise()
+    data, manifest = encode(TrainingState(cut, before.measure.state, {}), "trial")
+    assert manifest["step"] == cut and {name: t.shape for name, t in before.measure.state.items()} == shapes
+    stored = decode(data, json.dumps(manifest), "trial")
+    after.network.module.load_state_dict(before.network.module.state_dict())
+    for name, tensor in after.measure.state.items():
+        tensor.copy_(stored.tensors[name])
+    after.step = cut
+    resumed = finish(after)
+    assert all(identical(*pair) for pair in zip(resumed, expected[-len(resumed) :], strict=True))
+    assert all(torch.equal(after.measure.state[name], whole.measure.state[name]) for name in shapes)
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+def test_measuring_reads_no_tensor_and_leaves_the_training_alone(component: Component) -> None:
+    """A tensor that is read makes every step wait for the device."""
+
+    class NoReads(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            assert func not in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+            return func(*args, **(kwargs or {}))
+
+    training = Training(component, BCE)
+    training.train_step()
+    before = copy.deepcopy([(each.data, each.grad) for each in training.network.module.parameters()])
+    with NoReads():
+        training.measure.update(Step(0.1, torch.ones(1, 1, dtype=torch.float64), torch.tensor([1])))
+    after = [(each.data, each.grad) for each in training.network.module.parameters()]
+    for (data, gradient), (data_after, gradient_after) in zip(before, after, strict=True):
+        assert torch.equal(data, data_after)
+        assert (gradient is None and gradient_after is None) or torch.equal(gradient, gradient_after)
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+def test_a_diverging_training_shows(component: Component) -> None:
+    training = Training(component)
+    training.train_step()
+    for parameter in training.network.module.parameters():
+        parameter.data.fill_(math.nan)
+        parameter.grad = None if parameter.grad is None else parameter.grad.fill_(math.nan)
+    training.measure.update(Step(0.1, torch.full((1, 1), math.nan), torch.zeros(1)))
+    summary = training.measure.summarise()
+    assert all(math.isnan(number) for name, number in summary.items() if name != "skipped")
+
+
+@pytest.mark.parametrize("loss", [MSE, BCE], ids=["MSE/2", "BCE/2"])
+def test_slope_is_the_derivative_of_the_loss(loss: Loss) -> None:
+    """By automatic differentiation of the loss as a function of f, written out here."""
+    outputs = torch.linspace(-6, 6, 12, dtype=torch.float64)[:, None]
+    targets = torch.arange(12) % 2
+    f = (outputs.sigmoid() if loss is BCE else outputs)[:, 0].requires_grad_(True)
+    y = targets.double()
+    each = (f - y).square() / 2 if loss is MSE else -(y * f.log() + (1 - y) * (1 - f).log()) / 2
+    assert each.mean().item() == pytest.approx(loss.mean(outputs, targets).item(), rel=1e-12)
+    (expected,) = torch.autograd.grad(each.sum(), f)
+    assert loss.slope is not None
+    torch.testing.assert_close(loss.slope(outputs, targets), expected.abs(), rtol=1e-12, atol=0)
+
+
+def test_slope_of_cross_entropy_is_right_where_the_sigmoid_is_one() -> None:
+    """At output 40 the sigmoid is 1 in float64, and 1 - f would be 0; for label 0 the true value is exp(40) / 2."""
+    assert BCE.slope is not None
+    slopes = BCE.slope(torch.full((2, 1), 40.0, dtype=torch.float64), torch.tensor([0, 1]))
+    assert slopes.tolist() == pytest.approx([math.exp(40) / 2, 0.5], rel=1e-12)
+
+
+def chosen_bias(network: Network, **settings: Any) -> Tensor:
+    """The initial value of the bias that is chosen."""
+    measure: Online = online.call(Component("distance_to_initialisation", **settings), network, MSE)
+    return measure.state["initial_bias"]
+
+
+def test_first_bias_is_the_input_bias_else_that_of_the_first_layer() -> None:
+    network = frozen_identity_network()
+    parameter = network.module.get_parameter
+    assert torch.equal(chosen_bias(network), parameter("input_bias.bias"))
+    assert torch.equal(chosen_bias(network, layer="output"), parameter("output.bias"))
+    parameter("input_bias.bias").requires_grad_(False)
+    assert torch.equal(chosen_bias(network), parameter("hidden.0.bias"))
+    residual = preact_resnet18((3, 8, 8), 1, width=2)
+    residual.module.get_parameter("stage1.0.norm1.bias").data.fill_(7)
+    assert torch.equal(chosen_bias(residual), torch.full((2,), 7.0)), "its convolutions have no bias"
+
+
+def test_input_bias_comes_first_wherever_it_stands_and_whatever_its_shape() -> None:
+    class Shift(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(3, 4, 4))
+
+    module = nn.Sequential(OrderedDict(norm=nn.BatchNorm2d(3), first=nn.Sequential(OrderedDict(input_bias=Shift()))))
+    assert chosen_bias(Network(module, ())).shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("layer", ["hidden", "relu", "nowhere"])
+@pytest.mark.parametrize("name", ["bias_trajectory", "bias_variance", "distance_to_initialisation"])
+def test_a_layer_without_a_bias_is_refused(name: str, layer: str) -> None:
+    with pytest.raises(ValueError, match=f"layer '{layer}' .*; layers with one: input_bias, hidden.0, output$"):
+        online.call(Component(name, layer=layer), frozen_identity_network(), MSE)
+
+
+def test_a_network_without_trainable_parameters_is_refused() -> None:
+    network = frozen_identity_network()
+    network.module.requires_grad_(False)
+    for component, message in zip(
+        COMPONENTS, ["no trainable bias vector"] * 3 + ["no trainable parameter"], strict=True
+    ):
+        with pytest.raises(ValueError, match=message):
+            online.call(component, network, MSE)
+
+
+def test_a_bias_that_takes_no_part_is_an_error() -> None:
+    training = Training(Component("bias_trajectory"))
+    training.network.module.zero_grad()
+    with pytest.raises(ValueError, match="the bias has no gradient"):
+        training.measure.update(Step(0.1, torch.zeros(1, 1), torch.zeros(1)))
+
+
+def test_an_epoch_without_a_step_has_no_numbers() -> None:
+    assert all(
+        math.isnan(n)
+        for n in online.call(Component("bias_variance"), frozen_identity_network(), MSE).summarise().values()
+    )

@@ -1,0 +1,51 @@
+"""Distance to the initial weights (Loukas, Poiitis & Jegelka, NeurIPS 2021, arXiv 2106.04186, Cor. 3)."""
+
+import torch
+from torch import Tensor, nn
+
+from workers.losses.loss import Loss
+from workers.models.network import Network
+from workers.online.bias import first_bias
+from workers.online.online import Online, Step
+from workers.online.series import Series
+
+
+def distance_to_initialisation(
+    network: Network, _loss: Loss, *, layer: str | None = None, all_parameters: bool = False
+) -> Online:
+    """Distance of the first bias to its initial value and, if asked for, of all parameters to theirs.
+
+    `mean` and `largest` are of ||b1(t) - b1(0)|| after each step of the epoch (NaN if it had none), `last` after the
+    last one. `all_parameters` adds the distance of all trainable parameters together at the end of the epoch, which
+    costs no time at a step but another copy of them in memory and in every checkpoint. A diverging training makes any
+    of them infinite or NaN. `layer` names another layer than the first with a bias.
+    """
+    trainable = {name: each for name, each in network.module.named_parameters() if each.requires_grad}
+    return _Distance(first_bias(network, layer), trainable if all_parameters else {})
+
+
+class _Distance:
+    def __init__(self, bias: nn.Parameter, parameters: dict[str, nn.Parameter]) -> None:
+        self.bias, self.parameters = bias, parameters
+        self.series = Series(bias.device)
+        self.state = {
+            **self.series.state,
+            "initial_bias": bias.detach().clone(),
+            **{f"initial.{name}": parameter.detach().clone() for name, parameter in parameters.items()},
+        }
+
+    def update(self, step: Step) -> None:
+        self.series.add(_distance(self.bias, self.state["initial_bias"]))
+
+    def summarise(self) -> dict[str, float]:
+        epoch = self.series.summarise()
+        numbers = {"mean": epoch["mean"], "largest": epoch["largest"]}
+        numbers["last"] = _distance(self.bias, self.state["initial_bias"]).item()
+        if self.parameters:
+            each = [_distance(parameter, self.state[f"initial.{name}"]) for name, parameter in self.parameters.items()]
+            numbers["all_parameters"] = torch.linalg.vector_norm(torch.stack(each)).item()
+        return numbers
+
+
+def _distance(parameter: nn.Parameter, initial: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(parameter.detach().double() - initial)
