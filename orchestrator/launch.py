@@ -1,9 +1,10 @@
 """Launch: carry a study out. Check, plan, train, measure, publish; each stage does only what the store lacks."""
 
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class Settings:
     address: str | None = None
     folder: Path = Path()  # what is written on this machine goes below it: store/ and reports/
     cpus: int | None = None  # of a Ray of our own; all of the machine's if None
+    devices_per_trial: float = 1.0  # GPUs where there are any, else CPU cores; below 1, several trials share a GPU
     command: str = ""  # that declares this study again, for the report
 
     @property
@@ -79,6 +81,7 @@ class Launch:
         except StoreError as error:
             raise CannotStart(str(error)) from None
         check_writable_folder(settings.folder)
+        check_devices(settings.devices_per_trial)
         if settings.ray_address is not None:
             environment.check_address(settings.ray_address)
 
@@ -165,10 +168,11 @@ class Launch:
 
         run_ids = self._claim(todo.train)
         tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
-        runtime = self.settings.runtime.on(cluster.device)
+        runtime = replace(self.settings.runtime.on(cluster.device), checkpoints=self.study.checkpoints)
+        part = cluster.part(self.settings.devices_per_trial)
         try:
-            with Progress(self.console, "training", len(tasks), cluster.slots) as progress:
-                return schedule.train(cluster, tasks, runtime, self._listener(progress))
+            with Progress(self.console, "training", len(tasks), part.slots) as progress:
+                return schedule.train(part, tasks, runtime, self._listener(progress))
         finally:
             self._settle(set(run_ids.values()))
 
@@ -249,6 +253,12 @@ def check_writable_folder(folder: Path) -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise CannotStart(f"cannot write below {folder.resolve()}: {place} is not a writable folder")
+
+
+def check_devices(devices: float) -> None:
+    """CannotStart unless a trial can have so many devices somewhere."""
+    if not 0 < devices < math.inf or (devices > 1 and devices != int(devices)):
+        raise CannotStart(f"devices per trial {devices:g} is not valid: a whole number, or a fraction of a GPU below 1")
 
 
 def status_table(table: Results) -> Table:

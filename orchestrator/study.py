@@ -10,6 +10,7 @@ from typing import Literal
 from measures import measures
 from measures.registry import Component
 from orchestrator.presentation import Presentation
+from workers.runtime import Checkpoints
 from workers.spec import TrialSpec
 
 
@@ -40,6 +41,7 @@ class Study:
     trials: tuple[TrialSpec, ...]
     axes: tuple[str, ...]
     measured: tuple[Measured, ...] = ()
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     presentation: Presentation = field(default_factory=Presentation)
 
     def __post_init__(self) -> None:

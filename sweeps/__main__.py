@@ -34,6 +34,10 @@ class Options:
     ] = None
     folder: Annotated[Path, Parameter(help="Local results go below this folder, in store/ and reports/.")] = Path()
     cpus: Annotated[int | None, Parameter(help="CPUs of the Ray started on this machine. Default: all.")] = None
+    devices_per_trial: Annotated[
+        float,
+        Parameter(help="GPUs of one trial (CPU cores where there is no GPU); below 1, several trials share a GPU."),
+    ] = 1.0
     command: Annotated[str, Parameter(parse=False)] = ""  # that declares the study again; not a flag
 
 
@@ -175,6 +179,7 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
         address=options.address,
         folder=options.folder,
         cpus=options.cpus,
+        devices_per_trial=options.devices_per_trial,
         command=options.command,
     )
     return Launch(study, settings, console)

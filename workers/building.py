@@ -14,6 +14,7 @@ from workers.corruptions import corruptions
 from workers.datasets.augmentation import crop_flip
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import prepared
+from workers.gang import ALONE, Gang
 from workers.losses import losses
 from workers.losses.loss import Loss
 from workers.models import models
@@ -26,7 +27,7 @@ from workers.seeding import named_seed, stream
 from workers.spec import TrialSpec
 
 
-def build_problem(spec: TrialSpec, runtime: Runtime) -> Problem:
+def build_problem(spec: TrialSpec, runtime: Runtime, gang: Gang = ALONE) -> Problem:
     """The problem of a spec, on the runtime's device. Draws from the spec's own streams only."""
     source = prepared(spec.dataset, spec.data_seed, runtime.cache)
     noise = stream(spec.data_seed, "corruption", spec.corruption.name)
@@ -46,6 +47,7 @@ def build_problem(spec: TrialSpec, runtime: Runtime) -> Problem:
         learning_rate_factor=partial(schedules.call, spec.schedule),
         order_seed=spec.order_seed,
         dataset_sha256=source.sha256,
+        gang=gang,
         augment=_augment(dataset, runtime.device),
     )
 

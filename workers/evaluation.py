@@ -1,11 +1,13 @@
 """Loss and errors of a network on a split, in evaluation mode; clean and corrupted labels apart."""
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
 
 from measures.inputs import Split
+from workers.gang import ALONE, Gang
 from workers.losses.loss import Loss
 
 # Examples per forward pass: bounds memory. Fixed, because the order of a floating-point sum is part of its value.
@@ -34,22 +36,30 @@ class Evaluation:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def evaluate(model: nn.Module, split: Split, loss: Loss, clean_targets: Tensor | None = None) -> Evaluation:
-    """Evaluation of the model on all of the split; its mode is put back."""
+def evaluate(
+    model: nn.Module, split: Split, loss: Loss, clean_targets: Tensor | None = None, gang: Gang = ALONE
+) -> Evaluation:
+    """Evaluation of the model on all of the split; its mode is put back.
+
+    A gang shares the work, and every process has the result; it is the same as that of a single process.
+    """
     was_training = model.training
     model.eval()
-    total = 0.0
-    predictions: list[Tensor] = []
+    num_chunks = math.ceil(len(split) / CHUNK)
+    sums = split.targets.new_zeros(num_chunks, dtype=torch.float64)
+    predicted = torch.zeros_like(split.targets)
     with torch.no_grad():
-        for start in range(0, len(split), CHUNK):
-            targets = split.targets[start : start + CHUNK]
-            outputs = model(split.inputs[start : start + CHUNK])
-            total += loss.mean(outputs, targets).item() * len(targets)
+        for chunk in range(gang.rank, num_chunks, gang.size):
+            rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            outputs = model(split.inputs[rows])
+            sums[chunk] = loss.mean(outputs, split.targets[rows]).double() * len(outputs)
             if loss.predict is not None:
-                predictions.append(loss.predict(outputs))
+                predicted[rows] = loss.predict(outputs)
     model.train(was_training)
-    errors = _errors(torch.cat(predictions), split.targets, clean_targets) if predictions else {}
-    return Evaluation(loss=total / len(split), **errors)
+    mean = sum(gang.total(sums).tolist()) / len(split)
+    if loss.predict is None:
+        return Evaluation(loss=mean)
+    return Evaluation(loss=mean, **_errors(gang.total(predicted), split.targets, clean_targets))
 
 
 def _errors(predicted: Tensor, targets: Tensor, clean_targets: Tensor | None) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from measures.inputs import Split
+from workers.gang import ALONE, Gang
 from workers.losses.loss import Loss
 from workers.models.network import Network
 from workers.schedules.position import Position
@@ -25,4 +26,5 @@ class Problem:
     learning_rate_factor: Callable[[Position], float]
     order_seed: int
     dataset_sha256: str
+    gang: Gang = ALONE
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None  # of the inputs of a training batch

@@ -25,6 +25,6 @@ class Session(Protocol):
         """Store a checkpoint, after every metric logged before it."""
         ...
 
-    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
+    def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         """Steps at which `save` is wanted."""
         ...

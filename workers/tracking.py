@@ -45,6 +45,7 @@ for _chatty in ("mlflow", "alembic"):  # both announce database migrations at IN
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 PAGE = 500  # runs per search request
+BATCH = 1000  # metrics per request: what MLflow admits
 
 
 class StoreError(ValueError):
@@ -185,7 +186,9 @@ class RunStore:
 
     def log_samples(self, run_id: str, samples: Sequence[Sample]) -> None:
         """Store metrics. Storing the very same sample again changes nothing: its time stamp is part of its key."""
-        self._client.log_batch(run_id, metrics=[Metric(s.key, s.value, s.timestamp, s.step) for s in samples])
+        metrics = [Metric(s.key, s.value, s.timestamp, s.step) for s in samples]
+        for start in range(0, len(metrics), BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
 
     def history(self, run_id: str, key: str) -> list[Point]:
         """Every stored point of a metric, by step."""

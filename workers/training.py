@@ -5,15 +5,16 @@ import torch
 from workers.building import build_problem
 from workers.fits import fits
 from workers.fits.outcome import Outcome
+from workers.gang import ALONE, Gang
 from workers.runtime import Runtime
 from workers.session import Session
 from workers.spec import TrialSpec
 
 
-def train(spec: TrialSpec, runtime: Runtime, session: Session) -> Outcome:
+def train(spec: TrialSpec, runtime: Runtime, session: Session, gang: Gang = ALONE) -> Outcome:
     """Fit the trial, from its newest checkpoint if it has one."""
     reset_process(runtime)
-    problem = build_problem(spec, runtime)
+    problem = build_problem(spec, runtime, gang)
     session.describe({"dataset_sha256": problem.dataset_sha256})
     return fits.call(spec.fit, problem, session)
 
@@ -22,6 +23,7 @@ def reset_process(runtime: Runtime) -> None:
     """Give every trial the same process, however many ran in it before."""
     torch.set_num_threads(runtime.threads)
     torch.set_default_dtype(torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(mode=True)
     # Deterministic mode also fills fresh memory, to expose code that reads it unwritten; a small network feels that.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]  # unstubbed

@@ -9,6 +9,9 @@ from importlib.metadata import version
 import torch
 
 from workers.fits.outcome import Outcome
+from workers.fits.threshold import RULES
+from workers.gang import ALONE, Gang
+from workers.gang_session import GangSession
 from workers.record import TRAIN_SECONDS, Sample, now_ms
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
@@ -16,6 +19,7 @@ from workers.tracking import RunStore
 from workers.training import train
 from workers.trial_run import Superseded, TrialRun
 
+SHOWN = ("train/error", "test/error", "test/loss")  # of a trial that ended well
 PACKAGES = ("torch", "numpy", "ray", "mlflow", "mnist1d")
 
 
@@ -28,15 +32,16 @@ class TrialResult:
     error: str | None = None
 
 
-def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime) -> TrialResult:
-    """Train, and store how it ended. An exception of the trial's own is a result, not a crash."""
+def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE) -> TrialResult:
+    """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result."""
     store = RunStore(runtime.tracking_uri)
     run = TrialRun(store, run_id, lease, runtime)
     started = time.monotonic()
     store.set_status(run_id, "RUNNING")
     try:
         run.describe(_surroundings(runtime))
-        outcome = train(spec, runtime, run)
+        session = run if gang.size == 1 else GangSession(run, runtime.checkpoints, gang)
+        outcome = train(spec, runtime, session, gang)
         run.flush()
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
@@ -46,6 +51,11 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime) -> Tri
     _record_outcome(store, run_id, outcome, time.monotonic() - started)
     store.set_status(run_id, "FINISHED")
     return TrialResult(run_id, _summary(store, run_id, outcome))
+
+
+def follow_trial(spec: TrialSpec, runtime: Runtime, gang: Gang) -> None:
+    """Train as one of a gang that is not its leader: nothing is stored, and an exception is the gang's end."""
+    train(spec, runtime, GangSession(None, runtime.checkpoints, gang), gang)
 
 
 def _surroundings(runtime: Runtime) -> dict[str, str]:
@@ -76,29 +86,38 @@ def clear_failure(store: RunStore, run_id: str, stage: str) -> None:
 
 def _record_outcome(store: RunStore, run_id: str, outcome: Outcome, seconds: float) -> None:
     stored = store.get(run_id)
-    threshold = "not reached"
-    if outcome.interpolation_step is not None:
-        threshold = f"step {outcome.interpolation_step}, epoch {outcome.interpolation_epoch}"
-        points = {"step": outcome.interpolation_step, "epoch": outcome.interpolation_epoch or 0}
-        samples = [
-            Sample(f"interpolation_threshold/{key}", float(value), 0, now_ms())
-            for key, value in points.items()
-            if f"interpolation_threshold/{key}" not in stored.points
-        ]
-        store.log_samples(run_id, samples)
+    points = {
+        f"{threshold_name(rule)}/{unit}": value
+        for rule, step in outcome.thresholds.items()
+        for unit, value in (("step", step), ("epoch", step // outcome.steps_per_epoch))
+    }
+    samples = [Sample(key, float(value), 0, now_ms()) for key, value in points.items() if key not in stored.points]
+    store.log_samples(run_id, samples)
     store.set_tags(
         run_id,
         {
             "sweep.outcome": "diverged" if outcome.diverged else "trained",
             "sweep.final_step": str(outcome.step),
             TRAIN_SECONDS: f"{float(stored.tags.get(TRAIN_SECONDS, '0')) + seconds:.3f}",
-            "interpolation_threshold": threshold,
+            **{threshold_name(rule): _threshold(outcome, rule) for rule in RULES},
         },
     )
+
+
+def threshold_name(rule: str) -> str:
+    """Under which a threshold is stored; the exact one is the interpolation threshold without a further word."""
+    return "interpolation_threshold" if rule == "exact" else f"interpolation_threshold_{rule}"
+
+
+def _threshold(outcome: Outcome, rule: str) -> str:
+    if rule not in outcome.thresholds:
+        return "not reached"
+    step = outcome.thresholds[rule]
+    return f"step {step}, epoch {step // outcome.steps_per_epoch}"
 
 
 def _summary(store: RunStore, run_id: str, outcome: Outcome) -> str:
     points = store.get(run_id).points
     if outcome.diverged:
         return f"diverged at step {outcome.step}"
-    return ", ".join(f"{key} {points[key].value:.4g}" for key in ("train/error", "test/error", "test/loss"))
+    return ", ".join(f"{key} {points[key].value:.4g}" for key in SHOWN if key in points)

@@ -18,7 +18,7 @@ from workers.checkpoint import (
     encode,
 )
 from workers.record import RunRecord, Sample, now_ms
-from workers.runtime import Runtime, checkpoint_steps
+from workers.runtime import Runtime
 from workers.tracking import RunStore
 
 FLUSH_SECONDS = 2.0
@@ -83,5 +83,5 @@ class TrialRun:
         self.store.write_file(self.run_id, f"{folder}/{MANIFEST_FILE}", json.dumps(manifest, indent=1).encode())
         self.store.set_tags(self.run_id, {f"checkpoint.{state.step}": manifest["sha256"]})
 
-    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
-        return checkpoint_steps(total_steps, self.runtime.checkpoints_per_decade, self.runtime.checkpoint_fraction)
+    def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
+        return self.runtime.checkpoints.steps(total_steps, steps_per_epoch)

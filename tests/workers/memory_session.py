@@ -35,5 +35,5 @@ class MemorySession:
         if self.cut_at is not None and state.step >= self.cut_at:
             raise Cut
 
-    def checkpoint_steps(self, total_steps: int) -> frozenset[int]:
+    def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         return self.wanted | {total_steps}

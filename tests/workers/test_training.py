@@ -12,9 +12,9 @@ from tests.workers.memory_session import Cut, MemorySession
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.evaluation import evaluate
+from workers.fits.loop import evaluation_epochs
 from workers.fits.outcome import Outcome
-from workers.fits.sgd import evaluation_epochs
-from workers.runtime import Runtime, checkpoint_steps
+from workers.runtime import Checkpoints, Runtime
 from workers.schedules.half_constant_linear import half_constant_linear
 from workers.schedules.position import Position
 from workers.seeding import stream
@@ -102,12 +102,12 @@ def test_interpolation_threshold_is_the_first_epoch_without_train_error(
         problem.network.module.load_state_dict(session.states[step].part("model"))
         if evaluate(problem.network.module, problem.train, problem.loss).error == 0:
             fitted.append(step)
-    assert outcome.interpolation_step == fitted[0]
-    assert outcome.interpolation_epoch == fitted[0] // 4
+    assert outcome.thresholds["exact"] == fitted[0]
+    assert outcome.steps_per_epoch == 4
 
 
 def test_a_threshold_that_is_not_reached_is_a_result(small_trial: TrialSpec, runtime: Runtime) -> None:
-    assert train(small_trial, runtime, MemorySession(frozenset())) == Outcome(step=48)
+    assert train(small_trial, runtime, MemorySession(frozenset())) == Outcome(step=48, steps_per_epoch=4)
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(small_trial: TrialSpec, runtime: Runtime) -> None:
@@ -127,10 +127,10 @@ def test_evaluation_epochs_are_log_spaced_and_end_at_the_end() -> None:
 
 
 def test_checkpoint_steps_are_log_spaced_and_never_far_apart() -> None:
-    steps = sorted(checkpoint_steps(20_000, per_decade=2, fraction=0.1))
+    steps = sorted(Checkpoints(per_decade=2, fraction=0.1).steps(20_000, 40))
     assert steps[:7] == [0, 1, 3, 10, 32, 100, 316] and steps[-1] == 20_000
     assert max(b - a for a, b in pairwise(steps)) <= 2_000
-    assert sorted(checkpoint_steps(1, 2, 0.1)) == [0, 1]
+    assert sorted(Checkpoints().steps(1, 1)) == [0, 1]
 
 
 def test_schedule_has_the_published_learning_rates() -> None:

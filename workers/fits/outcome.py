@@ -1,13 +1,18 @@
 """Outcome: how a fit ended."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`interpolation_step` is the first step at which the training set was fitted; None means it never was."""
+    """The last step, and when the training set was first fitted.
+
+    `thresholds` holds a step for each rule of `workers.fits.threshold` that was ever fulfilled; `steps_per_epoch` makes
+    epochs of them.
+    """
 
     step: int
     diverged: bool = False
-    interpolation_step: int | None = None
-    interpolation_epoch: int | None = None
+    thresholds: Mapping[str, int] = field(default_factory=dict[str, int])
+    steps_per_epoch: int = 1

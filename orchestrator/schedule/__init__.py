@@ -1,0 +1,11 @@
+"""The only package that imports Ray: Tune trains the trials, plain tasks measure the checkpoints.
+
+What was done is what the store says; Ray keeps nothing. A process that dies is tried again, and its trial then finds
+its own newest checkpoint; an exception of the trial's own is a result and is not tried again.
+"""
+
+from orchestrator.schedule.cluster import Cluster, Part, connect
+from orchestrator.schedule.measuring import measure
+from orchestrator.schedule.training import TrainingTask, train
+
+__all__ = ["Cluster", "Part", "TrainingTask", "connect", "measure", "train"]

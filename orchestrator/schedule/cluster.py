@@ -1,0 +1,93 @@
+"""A running Ray, and what of it one trial or measurement gets."""
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.exceptions import RayError
+
+from orchestrator.environment import CannotStart, in_ray_job
+
+MAX_DEATHS = 2  # of the process of one trial or measurement, before it counts as failed
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running Ray, and how many single-device tasks fit on it at once."""
+
+    num_nodes: int
+    num_cpus: int
+    num_gpus: int
+
+    @property
+    def slots(self) -> int:
+        return self.num_gpus or self.num_cpus
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.num_gpus else "cpu"
+
+    @property
+    def task_resources(self) -> dict[str, float]:
+        """One CPU for a task, and one GPU where there are any."""
+        return {"CPU": 1.0, "GPU": 1.0} if self.num_gpus else {"CPU": 1.0}
+
+    def part(self, devices: float) -> "Part":
+        """What each trial gets when it asks for so many devices: GPUs where there are any, else CPU cores."""
+        kind = "GPUs" if self.num_gpus else "CPU cores"
+        if devices > self.slots:
+            raise CannotStart(f"devices per trial {devices:g} is not valid: the cluster has {self.slots} {kind}")
+        if devices < 1 and not self.num_gpus:
+            raise CannotStart(f"devices per trial {devices:g} is not valid: there is no GPU to share, only {kind}")
+        share = {"CPU": 1.0, "GPU": min(devices, 1.0)} if self.num_gpus else {"CPU": 1.0}
+        return Part(max(1, int(devices)), share, int(self.slots / devices))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one trial gets of a cluster: processes, each with its share of a node; and how many trials fit at once."""
+
+    processes: int
+    share: dict[str, float]
+    slots: int
+
+    @property
+    def bundles(self) -> tune.PlacementGroupFactory:
+        """Reserved together or not at all. A gang's own head only waits, and holds nothing."""
+        head = [{}] if self.processes > 1 else []
+        return tune.PlacementGroupFactory([*head, *[self.share] * self.processes], strategy="PACK")
+
+
+@contextmanager
+def connect(address: str | None, num_cpus: int | None = None) -> Generator[Cluster, None, None]:
+    """A Ray of our own on this machine if no address is given, else that cluster; CannotStart if it cannot be used."""
+    for name in ("ray", "ray.tune"):  # failures are told by the closing table, with their tracebacks in the store
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    try:
+        if address is None:
+            ray.init(address="local", include_dashboard=False, num_cpus=num_cpus, **quiet)
+        else:
+            ray.init(address=address, runtime_env=_shipped_code(), **quiet)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        place = f"the Ray cluster at {address} (RAY_AUTH_MODE, RAY_AUTH_TOKEN)" if address else "Ray on this machine"
+        raise CannotStart(f"cannot use {place}: {str(error).splitlines()[0]}") from None
+    try:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        total = ray.cluster_resources()
+        yield Cluster(len(nodes), int(total.get("CPU", 0)), int(total.get("GPU", 0)))
+    finally:
+        ray.shutdown()
+
+
+def _shipped_code() -> dict[str, Any] | None:
+    """This checkout, for the workers of another machine. A job has shipped its working directory already."""
+    root = Path(__file__).parents[1]
+    if in_ray_job() or not (root / "pyproject.toml").exists():
+        return None
+    return {"working_dir": str(root)}
