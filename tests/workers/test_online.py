@@ -3,8 +3,6 @@
 import copy
 import json
 import math
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,18 +12,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from measures.registry import Component
+from tests.workers.online_training import BCE, CROSS_ENTROPY, MSE, RATES, Training, frozen_identity_network
 from workers.checkpoint import TrainingState, decode, encode
-from workers.losses import losses
 from workers.losses.loss import Loss
-from workers.models.network import Network
-from workers.models.preact_resnet18 import preact_resnet18
 from workers.online import online
 from workers.online.online import Online, Step
 
-MSE: Loss = losses.call(Component("half_mean_squared_error"), None)
-BCE: Loss = losses.call(Component("half_binary_cross_entropy"), 2)
-CROSS_ENTROPY: Loss = losses.call(Component("cross_entropy"), 3)
-RATES = [0.1, 0.3, 0.02]
 NORMALISATIONS = [(0, ""), (1, "unnormalised_")]
 COMPONENTS = [
     Component("bias_trajectory"),
@@ -33,58 +25,6 @@ COMPONENTS = [
     Component("distance_to_initialisation", all_parameters=True),
     Component("gradient_norm"),
 ]
-
-
-def frozen_identity_network(num_outputs: int = 1, dtype: torch.dtype = torch.float64) -> Network:
-    """Loukas et al.'s: a first layer of which only the bias is trained."""
-    torch.manual_seed(3)
-    first = nn.Linear(5, 5)
-    nn.init.eye_(first.weight).requires_grad_(False)
-    modules = {
-        "input_bias": first,
-        "relu": nn.ReLU(),
-        "hidden": nn.Sequential(nn.Linear(5, 16), nn.ReLU()),
-        "output": nn.Linear(16, num_outputs),
-    }
-    return Network(nn.Sequential(OrderedDict(modules)).to(dtype), ("hidden",))
-
-
-class Training:
-    """Plain SGD written out, that feeds a measure; every step's batch and rate are functions of its number."""
-
-    def __init__(self, component: Component, loss: Loss = MSE, batch_size: int = 1, **network: Any) -> None:
-        self.network = frozen_identity_network(loss.num_outputs, **network)
-        self.loss, self.batch_size, self.step = loss, batch_size, 0
-        self.dtype = self.network.module.get_parameter("output.weight").dtype
-        self.measure: Online = online.call(component, self.network, loss)
-
-    def batch(self) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(self.step)
-        inputs = torch.randn(self.batch_size, 5, generator=generator, dtype=torch.float64).to(self.dtype)
-        if self.loss is MSE:
-            return inputs, inputs.square().sum(dim=1)
-        return inputs, (inputs[:, 0] > 0).long()
-
-    def train_step(self) -> None:
-        inputs, targets = self.batch()
-        rate = RATES[self.step % len(RATES)]
-        self.network.module.zero_grad()
-        outputs = self.network.module(inputs)
-        self.loss.mean(outputs, targets).backward()
-        with torch.no_grad():
-            for parameter in self.network.module.parameters():
-                if parameter.grad is not None:
-                    parameter -= rate * parameter.grad
-        self.measure.update(Step(rate, outputs.detach(), targets))
-        self.step += 1
-
-    def epoch(self, num_steps: int, observe: Callable[["Training"], Any]) -> tuple[dict[str, float], list[Any]]:
-        """Summary of an epoch, and what was observed after each of its steps."""
-        seen = []
-        for _ in range(num_steps):
-            self.train_step()
-            seen.append(observe(self))
-        return self.measure.summarise(), seen
 
 
 def bias_of(training: Training) -> Tensor:
@@ -303,60 +243,15 @@ def test_a_diverging_training_shows(component: Component) -> None:
     assert all(math.isnan(number) for name, number in summary.items() if name != "skipped")
 
 
-@pytest.mark.parametrize("loss", [MSE, BCE], ids=["MSE/2", "BCE/2"])
-def test_slope_is_the_derivative_of_the_loss(loss: Loss) -> None:
-    """By automatic differentiation of the loss as a function of f, written out here."""
-    outputs = torch.linspace(-6, 6, 12, dtype=torch.float64)[:, None]
-    targets = torch.arange(12) % 2
-    f = (outputs.sigmoid() if loss is BCE else outputs)[:, 0].requires_grad_(True)
-    y = targets.double()
-    each = (f - y).square() / 2 if loss is MSE else -(y * f.log() + (1 - y) * (1 - f).log()) / 2
-    assert each.mean().item() == pytest.approx(loss.mean(outputs, targets).item(), rel=1e-12)
-    (expected,) = torch.autograd.grad(each.sum(), f)
-    assert loss.slope is not None
-    torch.testing.assert_close(loss.slope(outputs, targets), expected.abs(), rtol=1e-12, atol=0)
-
-
-def test_slope_of_cross_entropy_is_right_where_the_sigmoid_is_one() -> None:
-    """At output 40 the sigmoid is 1 in float64, and 1 - f would be 0; for label 0 the true value is exp(40) / 2."""
-    assert BCE.slope is not None
-    slopes = BCE.slope(torch.full((2, 1), 40.0, dtype=torch.float64), torch.tensor([0, 1]))
-    assert slopes.tolist() == pytest.approx([math.exp(40) / 2, 0.5], rel=1e-12)
-
-
-def chosen_bias(network: Network, **settings: Any) -> Tensor:
-    """The initial value of the bias that is chosen."""
-    measure: Online = online.call(Component("distance_to_initialisation", **settings), network, MSE)
-    return measure.state["initial_bias"]
-
-
-def test_first_bias_is_the_input_bias_else_that_of_the_first_layer() -> None:
-    network = frozen_identity_network()
-    parameter = network.module.get_parameter
-    assert torch.equal(chosen_bias(network), parameter("input_bias.bias"))
-    assert torch.equal(chosen_bias(network, layer="output"), parameter("output.bias"))
-    parameter("input_bias.bias").requires_grad_(False)
-    assert torch.equal(chosen_bias(network), parameter("hidden.0.bias"))
-    residual = preact_resnet18((3, 8, 8), 1, width=2)
-    residual.module.get_parameter("stage1.0.norm1.bias").data.fill_(7)
-    assert torch.equal(chosen_bias(residual), torch.full((2,), 7.0)), "its convolutions have no bias"
-
-
-def test_input_bias_comes_first_wherever_it_stands_and_whatever_its_shape() -> None:
-    class Shift(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.bias = nn.Parameter(torch.zeros(3, 4, 4))
-
-    module = nn.Sequential(OrderedDict(norm=nn.BatchNorm2d(3), first=nn.Sequential(OrderedDict(input_bias=Shift()))))
-    assert chosen_bias(Network(module, ())).shape == (3, 4, 4)
-
-
-@pytest.mark.parametrize("layer", ["hidden", "relu", "nowhere"])
-@pytest.mark.parametrize("name", ["bias_trajectory", "bias_variance", "distance_to_initialisation"])
-def test_a_layer_without_a_bias_is_refused(name: str, layer: str) -> None:
-    with pytest.raises(ValueError, match=f"layer '{layer}' .*; layers with one: input_bias, hidden.0, output$"):
-        online.call(Component(name, layer=layer), frozen_identity_network(), MSE)
+@pytest.mark.parametrize("component", COMPONENTS[:3], ids=lambda component: component.name)
+def test_another_layer_can_be_measured(component: Component) -> None:
+    default = Training(component)
+    same, other = (
+        Training(Component(component.name, **{**dict(component.settings), "layer": layer}))
+        for layer in ("input_bias", "output")
+    )
+    summaries = [each.epoch(5, bias_of)[0] for each in (default, same, other)]
+    assert identical(summaries[0], summaries[1]) and not identical(summaries[0], summaries[2])
 
 
 def test_a_network_without_trainable_parameters_is_refused() -> None:

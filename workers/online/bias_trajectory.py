@@ -28,9 +28,10 @@ def bias_trajectory(network: Network, loss: Loss, *, layer: str | None = None) -
 
     `sum`, `mean` and `largest` are those of the epoch (the largest from an epoch on is the φ of a steady learner), and
     `total` is the sum of the means so far, as plotted. Steps with ε = 0 are left out and are `skipped`. These five are
-    missing for a loss of several outputs, which has no scalar ε; the first three and `total` are NaN once a step has
-    more than one example, and `mean` and `largest` in an epoch of skipped steps alone.
-    The same with `unnormalised_` are of ||∂l/∂b1||, which is ||b1(t+1) - b1(t)|| / α for plain SGD, at any batch size.
+    missing for a loss of several outputs, which has no scalar ε. A step of more than one example makes `sum`, `mean`
+    and `largest` of its epoch NaN, and `total` from there on; `mean` and `largest` are NaN also where every step of the
+    epoch was skipped. The same names with `unnormalised_` are of ||∂l/∂b1||, at any batch size: for plain SGD that is
+    ||b1(t+1) - b1(t)|| / α.
     A diverging training makes any of them infinite or NaN. `layer` names another layer than the first with a bias.
     """
     return _BiasTrajectory(first_bias(network, layer), loss.slope)
