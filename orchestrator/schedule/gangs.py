@@ -5,7 +5,7 @@ If one of them fails the others cannot go on, so they are ended; Tune then tries
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -50,8 +50,7 @@ def train_in_gang(task: TrainingTask, runtime: Runtime, part: Part) -> TrialResu
         ]
         failure = _first_failure(members)
         if failure is None:
-            result: TrialResult = ray.get(members[0])
-            return result
+            return cast("TrialResult", ray.get(members[0]))  # the leader's
     if isinstance(failure, TrialResult):
         return failure
     return record_failure(RunStore(runtime.tracking_uri), task.run_id, "training", failure)
