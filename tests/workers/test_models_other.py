@@ -281,6 +281,11 @@ def test_conv11_reads_out_the_average_of_every_map() -> None:
     torch.testing.assert_close(network.module(inputs), expected)
 
 
+def test_convnet_reads_out_the_maximum_of_every_map() -> None:
+    outputs = representations(built("convnet_4"), example_inputs("convnet_4"))
+    torch.testing.assert_close(outputs["pool"], outputs["block5"].amax(dim=(2, 3)), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     ("depth", "channels", "sides"),
     [
@@ -325,6 +330,41 @@ def test_the_convnet_of_depth_0_ignores_the_last_rows_and_columns() -> None:
 def test_representations_have_the_shapes_of_the_papers(case: str, maps: list[tuple[int, ...]]) -> None:
     outputs = representations(built(case), example_inputs(case))
     assert [tuple(output.shape[1:]) for output in outputs.values()] == maps
+
+
+@pytest.mark.parametrize(
+    ("case", "padding", "window"), [("lenet", 0, 2), ("binary_cnn", 0, 3), ("mnist_cnn", 1, 2), ("convnet_4", 1, 2)]
+)
+def test_convolutions_are_rectified_and_then_max_pooled(case: str, padding: int, window: int) -> None:
+    network = built(case)
+    first, second = ("block2", "block3") if case == "convnet_4" else ("conv1", "conv2")
+    outputs = representations(network, example_inputs(case))
+    convolution = network.module.get_submodule(f"{second}.0")
+    weight, bias = convolution.get_parameter("weight"), convolution.get_parameter("bias")
+    maps = functional.conv2d(outputs[first], weight, bias, padding=padding)
+    if case == "convnet_4":  # batch norm has seen nothing yet: mean 0, variance 1
+        maps = maps / math.sqrt(1 + 1e-5)
+    windows = maps.clamp(min=0).unfold(2, window, window).unfold(3, window, window)
+    torch.testing.assert_close(outputs[second], windows.amax(dim=(4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("case", "first", "second", "linear_name"),
+    [
+        ("lenet", "conv2", "hidden1", "hidden1.1"),
+        ("lenet", "hidden1", "hidden2", "hidden2.0"),
+        ("binary_cnn", "conv2", "hidden1", "hidden1.1"),
+        ("mnist_cnn", "conv2", "hidden1", "hidden1.1"),
+        ("sinusoid_net", "input_relu", "hidden1", "hidden1.0"),
+        ("binary_mlp", "input_relu", "hidden1", "hidden1.0"),
+    ],
+)
+def test_hidden_units_are_rectified(case: str, first: str, second: str, linear_name: str) -> None:
+    network = built(case)
+    outputs = representations(network, example_inputs(case))
+    layer = network.module.get_submodule(linear_name)
+    expected = outputs[first].flatten(1) @ layer.get_parameter("weight").T + layer.get_parameter("bias")
+    torch.testing.assert_close(outputs[second], expected.clamp(min=0))
 
 
 def test_the_spirals_network_has_elus() -> None:
@@ -468,12 +508,23 @@ def test_the_transformer_starts_as_gpt2_does() -> None:
             assert parameter.std().item() == pytest.approx(expected, rel=0.05), name
 
 
-def test_dropout_of_the_transformer_is_on_in_training_only() -> None:
+def test_dropout_stands_behind_the_embedding_the_attention_and_every_sublayer() -> None:
     tokens = example_inputs("transformer")
-    training, without = built("transformer").module, transformer((4,), 97, dropout=0).module
-    assert not torch.equal(training(tokens), training(tokens))
-    assert torch.equal(without(tokens), without(tokens))
-    assert sum(isinstance(part, nn.Dropout) for part in training.modules()) == 1 + 2 * 3
+    module = built("transformer").module.eval()
+    expected = module(tokens)
+    dropouts = [part for part in module.modules() if isinstance(part, nn.Dropout)]
+    assert len(dropouts) == 1 + 2 * 3
+    for dropout in dropouts:
+        assert dropout.p == 0.1
+        dropout.train()
+        assert not torch.equal(module(tokens), expected)
+        dropout.eval()
+
+
+def test_dropout_can_be_left_out() -> None:
+    tokens = example_inputs("transformer")
+    module = transformer((4,), 97, dropout=0).module
+    assert torch.equal(module(tokens), module(tokens))
 
 
 def test_the_transformer_has_second_derivatives() -> None:
