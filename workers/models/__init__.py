@@ -1,7 +1,33 @@
 """Models: `model(input_shape, num_outputs, *, settings...) -> Network`. A model never imports another model."""
 
 from measures.registry import registry
+from workers.models.binary_cnn import binary_cnn
+from workers.models.binary_mlp import binary_mlp
+from workers.models.conv11 import conv11
+from workers.models.convnet import convnet
+from workers.models.lenet import lenet
+from workers.models.linear import linear
 from workers.models.mlp import mlp
+from workers.models.mnist_cnn import mnist_cnn
 from workers.models.preact_resnet18 import preact_resnet18
+from workers.models.sinusoid_net import sinusoid_net
+from workers.models.spirals_net import spirals_net
+from workers.models.transformer import transformer
 
-models = registry("model", [mlp, preact_resnet18])
+models = registry(
+    "model",
+    [
+        binary_cnn,
+        binary_mlp,
+        conv11,
+        convnet,
+        lenet,
+        linear,
+        mlp,
+        mnist_cnn,
+        preact_resnet18,
+        sinusoid_net,
+        spirals_net,
+        transformer,
+    ],
+)

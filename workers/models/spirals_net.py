@@ -1,0 +1,27 @@
+"""The two-spirals network of Maddox, Benton & Wilson (arXiv 2003.02139), Section 5."""
+
+import math
+from collections import OrderedDict
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from workers.models.network import Network
+
+
+def spirals_net(
+    input_shape: tuple[int, ...],
+    num_outputs: int,
+    *,
+    width: Annotated[int, Field(ge=1)] = 20,
+    depth: Annotated[int, Field(ge=0)] = 5,
+) -> Network:
+    """Fully connected ELU network with `depth` layers from `width` to `width` units, behind the one from the input.
+
+    `depth` counts as the paper does, so there are `depth` + 1 hidden layers. One output is a logit.
+    """
+    sizes = [math.prod(input_shape)] + [width] * (depth + 1)
+    hidden = {f"hidden{i + 1}": nn.Sequential(nn.Linear(sizes[i], width), nn.ELU()) for i in range(depth + 1)}
+    modules = {"flatten": nn.Flatten(), **hidden, "output": nn.Linear(width, num_outputs)}
+    return Network(nn.Sequential(OrderedDict(modules)), tuple(hidden))
