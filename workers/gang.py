@@ -50,7 +50,7 @@ class Gang:
         if length.item() < 0:
             return None
         content = torch.empty(int(length.item()), dtype=torch.uint8, device=_device())
-        if self.leads and data is not None:
+        if self.leads and data:
             content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
         dist.broadcast(content, src=0)
         return content.cpu().numpy().tobytes()

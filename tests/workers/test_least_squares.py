@@ -114,7 +114,7 @@ def test_the_interpolation_threshold_is_at_as_many_features_as_examples(
     """In float32, whose rounding of the large weights at the threshold is not taken for a residual."""
     train = tuple(each.float() for each in gaussian(40, num_features))
     outcome, session, _ = fitted(problem(train, train), **settings)
-    assert outcome == Outcome(1, interpolation_step=step)
+    assert outcome == Outcome(1, thresholds={"exact": 1} if step else {})
     assert (session.points["train/relative_error", 1] < 1e-6) == (step == 1)
 
 
@@ -140,7 +140,7 @@ def test_a_finished_fit_is_not_done_again() -> None:
     # Other targets, so that a second fit would show.
     again = problem((train[0], train[1] + 1), test)
     resumed = MemorySession(frozenset(), start=session.states[1])
-    assert fits.call(Component("least_squares"), again, resumed) == outcome == Outcome(1, interpolation_step=1)
+    assert fits.call(Component("least_squares"), again, resumed) == outcome == Outcome(1, thresholds={"exact": 1})
     assert torch.equal(next(again.network.module.parameters())[0], weights)
     assert not resumed.points and not resumed.states
 

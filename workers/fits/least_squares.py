@@ -34,17 +34,17 @@ def least_squares(problem: Problem, session: Session, *, ridge: Annotated[float,
     if state is not None:
         problem.network.module.load_state_dict(state.part("model"))
         if state.step == 1:
-            return Outcome(1, interpolation_step=state.record["interpolation_step"])
+            return Outcome(1, thresholds=state.record["thresholds"])
     else:
-        _record(problem, session, 0, layer.weight.detach()[0].double().cpu(), None)
+        _record(problem, session, 0, layer.weight.detach()[0].double().cpu(), {})
     inputs, targets = _matrix(problem.train)
     solution = _solution(inputs, targets, ridge)
     fitted = (inputs @ solution - targets).abs().max() <= FITTED * targets.square().mean().sqrt()
-    interpolation_step = 1 if fitted else None
+    thresholds = {"exact": 1} if fitted else {}
     with torch.no_grad():
         layer.weight.copy_(solution[None, :])
-    _record(problem, session, 1, solution, interpolation_step)
-    return Outcome(1, interpolation_step=interpolation_step)
+    _record(problem, session, 1, solution, thresholds)
+    return Outcome(1, thresholds=thresholds)
 
 
 def _linear_layer(problem: Problem) -> nn.Linear:
@@ -84,7 +84,7 @@ def _solve(gram: Tensor, ridge: float, right: Tensor) -> Tensor:
     return torch.linalg.solve(gram + ridge * torch.eye(len(gram), dtype=gram.dtype), right)
 
 
-def _record(problem: Problem, session: Session, step: int, weights: Tensor, interpolation_step: int | None) -> None:
+def _record(problem: Problem, session: Session, step: int, weights: Tensor, thresholds: dict[str, int]) -> None:
     metrics: dict[str, float] = {}
     for part, split in (("train", problem.train), ("test", problem.test)):
         inputs, targets = _matrix(split)
@@ -92,4 +92,4 @@ def _record(problem: Problem, session: Session, step: int, weights: Tensor, inte
         metrics[f"{part}/relative_error"] = ((inputs @ weights - targets).norm() / targets.norm()).item()
     session.log(step, metrics)
     tensors = {f"model.{name}": tensor for name, tensor in problem.network.module.state_dict().items()}
-    session.save(TrainingState(step, tensors, {"interpolation_step": interpolation_step}))
+    session.save(TrainingState(step, tensors, {"thresholds": thresholds}))

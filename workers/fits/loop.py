@@ -120,9 +120,11 @@ class Loop:
         self._seed_forward()
         inputs = self.gang.share(self._inputs(batch))
         targets = self.gang.share(self.problem.train.targets[batch])
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bfloat16"):
+        if self.plan.precision == "bfloat16":
+            with torch.autocast(self.device.type, torch.bfloat16):
+                outputs = self.forward(inputs).float()
+        else:
             outputs = self.forward(inputs)
-        outputs = outputs.float()
         # A process whose share of a last, short batch is empty still takes part in every collective.
         loss = self.problem.loss.mean(outputs, targets) if len(targets) else outputs.sum()
         self.optimizer.zero_grad()
