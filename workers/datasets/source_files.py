@@ -44,23 +44,24 @@ def torchvision_images(kind: type[CIFAR10] | type[MNIST], name: str) -> Dataset:
     files = kind.base_folder if issubclass(kind, CIFAR10) else f"{kind.__name__}/raw"
     try:
         _download(kind, folder, files)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(
-            f"{name} is not in {folder} and cannot be downloaded ({one_line(error)}); "
-            f"set GENSWEEP_DATA to the folder that holds {files}/"
-        ) from error
-    try:
         train, test = kind(folder, train=True), kind(folder, train=False)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        raise ValueError(
-            f"{name} in {folder / files} is damaged ({one_line(error)}); delete that folder to have it downloaded again"
-        ) from error
+        raise ValueError(_unavailable(name, folder, files, one_line(error))) from error
     return Dataset(
         x_train=_channels_first(np.asarray(train.data)),
-        y_train=np.array(train.targets, dtype=np.int64),
+        y_train=np.asarray(train.targets, dtype=np.int64),
         x_test=_channels_first(np.asarray(test.data)),
-        y_test=np.array(test.targets, dtype=np.int64),
+        y_test=np.asarray(test.targets, dtype=np.int64),
         num_classes=len(train.classes),
+    )
+
+
+def _unavailable(name: str, folder: Path, files: str, reason: str) -> str:
+    if any((folder / files).glob("*")):
+        return f"{name} in {folder / files} is incomplete or damaged ({reason}); delete it to have it downloaded again"
+    return (
+        f"{name} is not in {folder} and cannot be downloaded ({reason}); "
+        f"set GENSWEEP_DATA to the folder that holds {files}/"
     )
 
 
