@@ -47,7 +47,7 @@ def arrays(
 
 def _loaded(place: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(place, allow_pickle=False) as archive:
+        with open(place, "rb") as file, np.load(file, allow_pickle=False) as archive:
             if missing := [name for name in NAMES if name not in archive]:
                 raise ValueError(f"it has {', '.join(archive) or 'nothing'}, but no {missing[0]}")
             return {name: archive[name] for name in NAMES}
@@ -100,7 +100,8 @@ def _numbers(values: NDArray[Any], what: str) -> NDArray[np.int64] | NDArray[np.
         return values.astype(np.int64)
     if not np.issubdtype(values.dtype, np.floating):
         raise ValueError(f"{what} is {values.dtype}: integers or floating-point numbers are needed")
-    numbers = values.astype(np.float32)
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
     if not np.isfinite(numbers).all():
         raise ValueError(f"{what} holds a number that is not finite, or too large for float32")
     return numbers

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from workers.datasets.dataset import Augmentation, Dataset
@@ -99,6 +99,9 @@ def _decoded(file: str, mode: str, size: int | None) -> NDArray[np.uint8]:
     except OSError as error:
         raise ValueError(f"{file} cannot be decoded ({one_line(error)})") from error
     if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+        side = min(image.size)
+        left, top = ((length - side) // 2 for length in image.size)
+        square = image.crop((left, top, left + side, top + side))
+        image = square.resize((size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
