@@ -11,7 +11,7 @@ from torch import Tensor
 
 from measures.inputs import Split
 from workers.corruptions import corruptions
-from workers.datasets.augmentation import crop_flip
+from workers.datasets.augmentation import augment
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import prepared
 from workers.gang import ALONE, Gang
@@ -88,4 +88,4 @@ def _augment(dataset: Dataset, device: str) -> Callable[[Tensor, torch.Generator
     if dataset.augmentation == "none":
         return None
     black = _normalized(torch.zeros(dataset.input_shape[0], 1, 1, device=device), dataset)
-    return partial(crop_flip, black=black)
+    return partial(augment, kind=dataset.augmentation, black=black)

@@ -1,4 +1,4 @@
-"""crop_flip against torchvision's own operations, and that it takes part in exact resumption."""
+"""Shift, mirror and rotation against torchvision's own operations, and that it takes part in exact resumption."""
 
 import dataclasses
 
@@ -10,7 +10,8 @@ from torchvision.transforms import functional
 from measures.inputs import Split
 from tests.workers.memory_session import MemorySession
 from workers.building import build_problem
-from workers.datasets.augmentation import crop_flip, shifted
+from workers.datasets.augmentation import augment, crop_flip, rotated, shifted
+from workers.datasets.dataset import Augmentation
 from workers.fits.sgd import sgd
 from workers.problem import Problem
 from workers.runtime import Runtime
@@ -76,6 +77,52 @@ def test_all_offsets_and_both_directions_are_drawn_equally_often():
     assert places.tolist() == [[row, column] for row in (3, 4, 5) for column in (2, 3, 4, 5, 6)]
     expected = count / 18 * torch.tensor([1, 1, 2, 1, 1] * 3)
     assert ((frequencies - expected) ** 2 / expected).sum() < 36.1  # chi-squared, 14 degrees of freedom, p = 0.001
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 27, 40), (1, 1, 5)])
+def test_a_rotation_is_torchvisions(shape: tuple[int, int, int]):
+    angles = [-15.0, -14.2, -7.3, -1.0, 0.0, 0.4, 3.6, 9.9, 12.5, 15.0, 60.0]
+    images = torch.rand(len(angles), *shape, generator=torch.Generator().manual_seed(0))
+    black = -torch.arange(1.0, shape[0] + 1)
+    result = rotated(images, torch.tensor(angles, dtype=torch.float64), black)
+    for image, angle, turned in zip(images, angles, result, strict=True):
+        expected = functional.rotate(image, angle, fill=black.tolist())
+        torch.testing.assert_close(turned, expected, rtol=0, atol=0)
+
+
+def test_angles_are_uniform_up_to_fifteen_degrees_to_both_sides():
+    # Every pixel tells the column it came from; down the middle of a turned image that changes by -sin(angle) a row.
+    count, size = 1000, 65
+    images = torch.arange(1.0, size + 1).expand(count, 1, size, size)
+    result = augment(images, torch.Generator().manual_seed(0), kind="crop_flip_rotation", black=torch.zeros(1))
+    inner = slice(8, size - 8)  # which no border reaches
+    middle = result[:, 0, inner, size // 2].double()
+    rows = torch.arange(size)[inner] - (size - 1) / 2
+    slopes = (middle * rows).sum(dim=1) / rows.square().sum()
+    angles = torch.rad2deg(torch.asin(-slopes)).sort().values
+    assert -15.3 < angles[0] < -14.7
+    assert 14.7 < angles[-1] < 15.3
+    uniform = torch.linspace(-15, 15, count)
+    assert (angles - uniform).abs().max() < 30 * 1.95 / count**0.5  # Kolmogorov and Smirnov, p = 0.001
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 28, 28)])
+def test_each_kind_adds_to_the_one_before(shape: tuple[int, int, int]):
+    images = torch.rand(6, *shape, generator=torch.Generator().manual_seed(0))
+    black = -torch.ones(shape[0])
+
+    def augmented(kind: Augmentation) -> Tensor:
+        return augment(images, torch.Generator().manual_seed(3), kind=kind, black=black)
+
+    shifted_only = crop_flip(images, torch.Generator().manual_seed(3), black=black)
+    torch.testing.assert_close(augmented("none"), images, rtol=0, atol=0)
+    torch.testing.assert_close(augmented("crop_flip"), shifted_only, rtol=0, atol=0)
+    turned = augmented("crop_flip_rotation")
+    assert turned.shape == images.shape
+    assert torch.equal(turned, augmented("crop_flip_rotation"))
+    assert not torch.equal(turned, shifted_only)
+    for before, after in zip(shifted_only, turned, strict=True):
+        assert set(after.flatten().tolist()) <= {-1.0, *before.flatten().tolist()}
 
 
 def image_problem(runtime: Runtime, spec: TrialSpec, augmented: bool) -> Problem:

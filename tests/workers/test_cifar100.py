@@ -120,7 +120,7 @@ def test_missing_files_are_told_in_one_line(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.usefixtures("offline")
 def test_a_damaged_file_is_not_used(files: Path):
     (files / CIFAR100.base_folder / "test").write_bytes(b"cut off")
-    with pytest.raises(ValueError, match=r"CIFAR-100 is not in .* and cannot be downloaded"):
+    with pytest.raises(ValueError, match=r"^CIFAR-100 in .* is incomplete or damaged \(.+\); delete it"):
         cifar100(0)
 
 

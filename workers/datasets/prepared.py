@@ -10,14 +10,17 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from measures.registry import Component, canonical_json
 from workers.datasets import datasets
 from workers.datasets.dataset import Dataset
+from workers.datasets.source_files import source_path
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 FORMAT = 2  # of a prepared folder
@@ -32,17 +35,43 @@ class Prepared:
 
 
 def prepared(component: Component, data_seed: int, cache: Path) -> Prepared:
-    """The data set, prepared now unless this node has it already; its arrays are read-only memory maps."""
-    version = datasets[component.name].version
-    identity = canonical_json([datasets.canonical(component), data_seed, version, FORMAT])
-    folder = cache / "datasets" / f"{component.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    if not folder.exists():
+    """The data set, prepared now unless this node has it already; its arrays are read-only memory maps.
+
+    One that is damaged (a file missing or cut short) is prepared again, with a warning.
+    """
+    folder = cache / "datasets" / f"{component.name}-{_identity(component, data_seed)}"
+    found = _read(folder)
+    if found is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with open(folder.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.exists():
-                _write(datasets.call(component, data_seed), folder)
-    return _read(folder)
+            found = _read(folder) or _prepare(component, data_seed, folder)
+    return found
+
+
+def _identity(component: Component, data_seed: int) -> str:
+    """Of the contents on this node: what is in the files behind a setting `path` belongs to it, unlike a trial's."""
+    settings = datasets.resolve(component)
+    parts: list[Any] = [datasets.canonical(component), data_seed, datasets[component.name].version, FORMAT]
+    if path := dict(settings.settings).get("path"):
+        parts.append(_fingerprint(source_path(path)))
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
+
+
+def _fingerprint(place: Path) -> str:
+    """Of names, sizes and modification times of a file, or of all files in a folder; their contents are not read."""
+    walk = os.walk(place, followlinks=True)
+    files = [place] if place.is_file() else [Path(at, name) for at, _, names in walk for name in names]
+    lines = sorted(f"{file.relative_to(place)} {(stat := file.stat()).st_size} {stat.st_mtime_ns}" for file in files)
+    return hashlib.sha256(os.fsencode("\n".join(lines))).hexdigest()
+
+
+def _prepare(component: Component, data_seed: int, folder: Path) -> Prepared:
+    if folder.exists():
+        warnings.warn(f"the prepared data set {folder} is damaged; it is prepared again", RuntimeWarning, stacklevel=3)
+        shutil.rmtree(folder)
+    _write(datasets.call(component, data_seed), folder)
+    return _open(folder)
 
 
 def _write(dataset: Dataset, folder: Path) -> None:
@@ -53,7 +82,9 @@ def _write(dataset: Dataset, folder: Path) -> None:
             array = np.ascontiguousarray(getattr(dataset, name))
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(array.tobytes())
-            np.save(scratch / f"{name}.npy", array, allow_pickle=False)
+            with open(scratch / f"{name}.npy", "wb") as file:
+                np.save(file, array, allow_pickle=False)
+                os.fsync(file.fileno())  # or a power cut after the move could leave zeros of the right length
         record = {
             "num_classes": dataset.num_classes,
             "normalization": dataset.normalization,
@@ -67,11 +98,20 @@ def _write(dataset: Dataset, folder: Path) -> None:
         raise
 
 
-def _read(folder: Path) -> Prepared:
+def _read(folder: Path) -> Prepared | None:
+    """The prepared set; None if there is none, or none that is whole."""
+    try:
+        return _open(folder)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _open(folder: Path) -> Prepared:
     record = json.loads((folder / "dataset.json").read_text())
+    # A memory map of a file that is too short for its header is refused.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
     sha256 = record.pop("sha256")
-    if record["normalization"] is not None:
+    if isinstance(record["normalization"], list):
         mean, deviation = record["normalization"]
         record["normalization"] = (tuple(mean), tuple(deviation))
     return Prepared(Dataset(**arrays, **record), sha256)
