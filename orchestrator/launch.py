@@ -166,10 +166,10 @@ class Launch:
     def _train(self, cluster: "Cluster", todo: Plan) -> bool:
         from orchestrator import schedule
 
+        part = cluster.part(self.settings.devices_per_trial)
         run_ids = self._claim(todo.train)
         tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
         runtime = replace(self.settings.runtime.on(cluster.device), checkpoints=self.study.checkpoints)
-        part = cluster.part(self.settings.devices_per_trial)
         try:
             with Progress(self.console, "training", len(tasks), part.slots) as progress:
                 return schedule.train(part, tasks, runtime, self._listener(progress))

@@ -15,9 +15,15 @@ GENSWEEP = ("-m", "sweeps")
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """The surroundings of a person with nothing set, except that prepared data sets are shared among the tests."""
+    """Those of a person with nothing set and no GPU, except that prepared data sets are shared among the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
-    return {**kept, "GENSWEEP_CACHE": str(cache), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {
+        **kept,
+        "GENSWEEP_CACHE": str(cache),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
 
 
 def start(

@@ -21,6 +21,9 @@ from tests.command import GENSWEEP, run
         (["--tracking-uri", "mlruns"], "tracking URI 'mlruns' is not valid"),
         (["--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9"),
         (["--address", "somewhere"], "Ray address 'somewhere' is not valid"),
+        (["--devices-per-trial", "1.5"], "devices per trial 1.5 is not valid: a whole number, or a fraction of a GPU"),
+        (["--devices-per-trial", "0.5"], "devices per trial 0.5 is not valid: there is no GPU to share"),
+        (["--devices-per-trial", "1000"], "devices per trial 1000 is not valid: the cluster has"),
     ],
 )
 def test_bad_input_is_one_message_and_nothing_is_written(

@@ -120,6 +120,23 @@ def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undis
     assert_same_numbers(tmp_path, undisturbed)
 
 
+def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    process = start(cache, [*SMALL, "--devices-per-trial", "2", "--folder", str(tmp_path)])
+    wait_until(lambda: has_trained(tmp_path, 120))
+    members = [pid for pid, title in descendants(process.pid) if title.startswith("ray::_train_member")]
+    assert len(members) == 2, "a trial of two devices is trained by two processes"
+    os.kill(members[1], signal.SIGKILL)
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, output + errors
+    alone, together = histories(undisturbed), histories(tmp_path)
+    for name in records(tmp_path):
+        expected, found = alone[name, "train/running_loss"], together[name, "train/running_loss"]
+        assert [point.step for point in found] == [point.step for point in expected], "nothing twice, nothing left out"
+        # The order of floating-point sums differs, and training amplifies it: equal at first, near at the end.
+        assert found[0].value == pytest.approx(expected[0].value, rel=1e-5)
+        assert found[-1].value == pytest.approx(expected[-1].value, rel=0.05)
+
+
 def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120))

@@ -20,7 +20,7 @@ from workers.training import train
 from workers.trial_run import Superseded, TrialRun
 
 SHOWN = ("train/error", "test/error", "test/loss")  # of a trial that ended well
-PACKAGES = ("torch", "numpy", "ray", "mlflow", "mnist1d")
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d")
 
 
 @dataclass(frozen=True)
