@@ -14,7 +14,10 @@ class Session(Protocol):
         ...
 
     def newest_state(self) -> TrainingState | None:
-        """The newest stored state that is whole, or None."""
+        """The newest stored state that is whole, or None.
+
+        A fit asks for it first, but not before it has checked that it can do the problem: a rehearsal ends here.
+        """
         ...
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -55,7 +55,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(len(problem.train) / plan.batch_size)
         self.total_steps = plan.epochs * self.steps_per_epoch
         self.model = problem.network.module.train()
-        self.forward = self._forward()
+        self.forward: nn.Module = self.model
         self.optimizer = problem.make_optimizer()
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.online = self._online()
@@ -93,6 +93,7 @@ class Loop:
         else:
             self.report(self.evaluation("train"), self._corruption())
             self._save()
+        self.forward = self._forward()
         while self.step < self.total_steps and self.plan.stop_at not in self.thresholds:
             epoch, first = divmod(self.step, self.steps_per_epoch)
             for batch in self._batches(epoch)[first:]:
