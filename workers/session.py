@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from torch import nn
+
 from workers.checkpoint import TrainingState
 
 
@@ -13,8 +15,11 @@ class Session(Protocol):
         """Record where the numbers come from; part of no identity."""
         ...
 
-    def newest_state(self) -> TrainingState | None:
-        """The newest stored state that is whole, or None."""
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        """The newest stored state that is whole and fits the network; None if there is none.
+
+        MisfitCheckpoint if there are whole ones, but all of another network.
+        """
         ...
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -25,6 +25,7 @@ from measures.inputs import Measurement
 from workers.checkpoint import (
     MANIFEST_FILE,
     STATE_FILE,
+    DamagedCheckpoint,
     TrainingState,
     checkpoint_folder,
     decode,
@@ -227,8 +228,14 @@ class RunStore:
     def read_state(self, run_id: str, trial_id: str, step: int) -> TrainingState:
         """A stored checkpoint; DamagedCheckpoint or FileNotFoundError if it is not whole."""
         folder = checkpoint_folder(step)
-        manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}").decode()
-        return decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
+        manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}")
+        try:
+            state = decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
+        except DamagedCheckpoint as error:
+            raise DamagedCheckpoint(f"{folder}/{error}") from error
+        if state.step != step:
+            raise DamagedCheckpoint(f"{folder}/{MANIFEST_FILE} is that of step {state.step}")
+        return state
 
     def write_measurement(
         self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float
