@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
@@ -22,14 +23,7 @@ from typing import Any
 import numpy as np
 
 from measures.inputs import Measurement
-from workers.checkpoint import (
-    MANIFEST_FILE,
-    STATE_FILE,
-    DamagedCheckpoint,
-    TrainingState,
-    checkpoint_folder,
-    decode,
-)
+from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
 from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
@@ -193,7 +187,7 @@ class RunStore:
 
     def history(self, run_id: str, key: str) -> list[Point]:
         """Every stored point of a metric, by step."""
-        points = [Point(m.step, m.value) for m in self._client.get_metric_history(run_id, key)]
+        points = [Point(m.step, _number(m.value)) for m in self._client.get_metric_history(run_id, key)]
         return sorted(points, key=lambda point: point.step)
 
     def get(self, run_id: str) -> RunRecord:
@@ -285,8 +279,13 @@ def _first_use(uri: str) -> Generator[None, None, None]:
 
 def _record(run: Run) -> RunRecord:
     info, data = run.info, run.data
-    points = {m.key: Point(m.step, m.value) for m in data.to_proto().metrics}
+    points = {m.key: Point(m.step, _number(m.value)) for m in data.to_proto().metrics}
     return RunRecord(info.run_id, info.run_name or "", info.status, data.params, data.tags, points)
+
+
+def _number(stored: float) -> float:
+    """A metric as it was logged; MLflow keeps an infinity as the largest float."""
+    return math.copysign(math.inf, stored) if abs(stored) == sys.float_info.max else stored
 
 
 def _json_number(value: float | None) -> float | None:

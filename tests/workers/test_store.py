@@ -1,5 +1,6 @@
 """RunStore and TrialRun on a real MLflow store."""
 
+import math
 import shutil
 import sqlite3
 import subprocess
@@ -95,6 +96,15 @@ def test_the_same_sample_twice_is_one_point(store: RunStore, run_id: str) -> Non
     store.log_samples(run_id, [sample])
     store.log_samples(run_id, [sample])
     assert store.history(run_id, "m/x") == [Point(7, 0.1 + 0.2)]
+
+
+def test_numbers_that_are_not_finite_come_back_as_they_went(store: RunStore, run_id: str, run: TrialRun) -> None:
+    run.log(1, {"down": math.inf, "up": -math.inf, "end": math.nan})
+    run.log(2, {"down": -math.inf, "up": math.inf})
+    run.flush()
+    assert store.history(run_id, "down") == [Point(1, math.inf), Point(2, -math.inf)]
+    points = store.get(run_id).points
+    assert points["up"] == Point(2, math.inf) and math.isnan(points["end"].value)
 
 
 def test_a_process_of_an_earlier_launch_stops_writing(store: RunStore, run_id: str, run: TrialRun) -> None:
