@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+from torch import nn
+
 from workers.checkpoint import TrainingState, decode, encode
 from workers.gang import Gang
 from workers.runtime import Checkpoints
@@ -21,8 +23,8 @@ class GangSession:
         if self.session is not None:
             self.session.describe(provenance)
 
-    def newest_state(self) -> TrainingState | None:
-        state = None if self.session is None else self.session.newest_state()
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        state = None if self.session is None else self.session.newest_state(model)
         data, manifest = (None, None) if state is None else encode(state, "gang")
         data = self.gang.from_leader(data)
         text = self.gang.from_leader(json.dumps(manifest).encode())

@@ -86,7 +86,7 @@ class _Begins(Exception):
 class _Rehearsal:
     """The session of a rehearsal: it ends where a training would begin."""
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
         raise _Begins
 
     def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:

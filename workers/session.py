@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from torch import nn
+
 from workers.checkpoint import TrainingState
 
 
@@ -13,10 +15,11 @@ class Session(Protocol):
         """Record where the numbers come from; part of no identity."""
         ...
 
-    def newest_state(self) -> TrainingState | None:
-        """The newest stored state that is whole, or None.
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        """The newest stored state that is whole and fits the network; None if there is none.
 
-        A fit asks for it first, but not before it has checked that it can do the problem: a rehearsal ends here.
+        MisfitCheckpoint if there are whole ones, but all of another network. A fit asks for it first, but not before
+        it has checked that it can do the problem: a rehearsal ends here.
         """
         ...
 

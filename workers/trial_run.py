@@ -9,13 +9,17 @@ import json
 import time
 from collections.abc import Mapping
 
+from torch import nn
+
 from workers.checkpoint import (
     MANIFEST_FILE,
     STATE_FILE,
     DamagedCheckpoint,
+    MisfitCheckpoint,
     TrainingState,
     checkpoint_folder,
     encode,
+    require_fit,
 )
 from workers.record import RunRecord, Sample, now_ms
 from workers.runtime import Runtime
@@ -51,12 +55,19 @@ class TrialRun:
     def describe(self, provenance: Mapping[str, str]) -> None:
         self.store.set_tags(self.run_id, {f"provenance.{key}": value for key, value in provenance.items()})
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        misfit: MisfitCheckpoint | None = None
         for step in reversed(self.checkpoints):
             try:
-                return self.store.read_state(self.run_id, self.trial_id, step)
-            except (DamagedCheckpoint, FileNotFoundError) as error:
+                state = self.store.read_state(self.run_id, self.trial_id, step)
+                require_fit(state, model)
+                return state
+            except (DamagedCheckpoint, FileNotFoundError, MisfitCheckpoint) as error:
                 self.store.set_tags(self.run_id, {f"damaged.{step}": str(error)})
+                misfit = error if isinstance(error, MisfitCheckpoint) else misfit
+        # The stored metrics are those of another network: to begin again would mix them with this one's.
+        if misfit is not None:
+            raise misfit
         return None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

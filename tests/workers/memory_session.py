@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 
-from workers.checkpoint import TrainingState, decode, encode
+from torch import nn
+
+from workers.checkpoint import TrainingState, decode, encode, require_fit
 
 
 class Cut(Exception):
@@ -22,7 +24,9 @@ class MemorySession:
     def describe(self, provenance: Mapping[str, str]) -> None:
         self.provenance |= provenance
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        if self.start is not None:
+            require_fit(self.start, model)
         return self.start
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

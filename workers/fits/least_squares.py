@@ -30,7 +30,7 @@ def least_squares(problem: Problem, session: Session, *, ridge: Annotated[float,
     the network is not a linear layer without bias with one output, or the targets are classes.
     """
     layer = _linear_layer(problem)
-    state = session.newest_state()
+    state = session.newest_state(problem.network.module)
     if state is not None:
         problem.network.module.load_state_dict(state.part("model"))
         if state.step == 1:

@@ -86,7 +86,7 @@ class Loop:
     def _run(self) -> Outcome:
         checkpoint_at = self.session.checkpoint_steps(self.total_steps, self.steps_per_epoch)
         evaluate_after = evaluation_epochs(self.plan.epochs)
-        state = self.session.newest_state()
+        state = self.session.newest_state(self.model)
         if state is not None:
             self.restore(state)
         else:
