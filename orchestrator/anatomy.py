@@ -94,7 +94,8 @@ def _takes_several(annotation: Any) -> bool:
 
 
 def _described(entry: Entry, chosen: Mapping[str, list[str]]) -> list[RenderableType]:
-    settings = entry.validate(_values(entry, chosen)).model_dump()
+    valid = entry.validate(_values(entry, chosen))
+    settings = valid.model_dump()
     parts: list[RenderableType] = [Text(f"{entry.family} {entry.name}", "bold"), _text(entry.function)]
     if settings:
         parts += [_settings_table(entry, settings), Text()]
@@ -102,7 +103,7 @@ def _described(entry: Entry, chosen: Mapping[str, list[str]]) -> list[Renderable
         parts.append(_text(module))
     if entry.family == "model":
         inputs = INPUT.validate(_values(INPUT, chosen)).model_dump()
-        parts += _network(entry, settings, inputs["input_shape"], inputs["num_classes"])
+        parts += _network(entry, dict(valid), inputs["input_shape"], inputs["num_classes"])
     return parts
 
 
