@@ -26,10 +26,11 @@ from orchestrator.catalog import type_text
 from workers.models.network import Network
 
 Positive = Annotated[int, Field(ge=1)]
+Shape = Annotated[tuple[Positive, ...], Field(min_length=1)]
 BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
-def show(*, input_shape: tuple[Positive, ...] | None = None, num_classes: Positive | None = None) -> None:
+def show(*, input_shape: Shape | None = None, num_classes: Positive | None = None) -> None:
     """What is asked of a model beside its settings: the shape of an example, the number of outputs."""
 
 

@@ -142,6 +142,8 @@ def test_settings_with_several_values_take_one_or_more(shown):
         ("mlp --width 3 --width 4", "'--width' is not valid: --width is given twice"),
         ("mlp 3", "'3' is not valid: a setting is written --name value"),
         ("mlp --input-shape 3 0 3", "command show: input_shape.1='0' is not valid: input should be greater than"),
+        ("mlp --input-shape", "command show: input_shape=[] is not valid: tuple should have at least 1 item"),
+        ("mlp --num-classes -1", "command show: num_classes='-1' is not valid: input should be greater than"),
         ("mlp --num-classes 0", "command show: num_classes='0' is not valid: input should be greater than"),
         ("lenet --input-shape 3 8 8", "input shape (3, 8, 8) is not valid: lenet takes images"),
         (
