@@ -75,7 +75,7 @@ class Stopwatch:
     def describe(self, provenance: Mapping[str, str]) -> None:
         pass
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
         return None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
