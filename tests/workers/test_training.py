@@ -29,9 +29,7 @@ def same_tensors(left: TrainingState, right: TrainingState) -> bool:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 4, 17, 23, 48])
-def test_cut_at_a_checkpoint_and_resumed_equals_uninterrupted(
-    small_trial: TrialSpec, runtime: Runtime, cut: int
-) -> None:
+def test_cut_at_a_checkpoint_equals_uninterrupted(small_trial: TrialSpec, runtime: Runtime, cut: int) -> None:
     """100 training examples in batches of 30 are 4 steps an epoch: 17 and 23 lie in the middle of one."""
     whole = MemorySession(frozenset({cut}))
     outcome = train(small_trial, runtime, whole)
