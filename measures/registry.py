@@ -120,6 +120,10 @@ class Registry:
         settings = self[component.name].validate(dict(component.settings))
         return [component.name, settings.model_dump(mode="json", exclude_defaults=True)]
 
+    def to_json(self, component: Component) -> list[Any]:
+        """`[name, all settings]`, in JSON types: what is shown and recorded."""
+        return [component.name, self[component.name].validate(dict(component.settings)).model_dump(mode="json")]
+
     def call(self, component: Component, *inputs: Any) -> Any:
         """The entry's function on what the service supplies, with the component's settings."""
         resolved = self.resolve(component)

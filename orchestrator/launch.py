@@ -26,6 +26,7 @@ from orchestrator.table import Results
 from orchestrator.views import column_colors
 from workers.datasets.prepared import prepared
 from workers.record import RunRecord
+from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore, StoreError, check_store, is_node_local, local_store, store_exists
@@ -139,11 +140,11 @@ class Launch:
 
     def _work(self, todo: Plan, train: bool) -> bool:
         """Train and measure on a cluster; False if interrupted."""
+        if train:
+            self._rehearse(todo.train)
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
-        if train:
-            self._prepare_data(todo.train)
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
             if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
@@ -155,13 +156,19 @@ class Launch:
             except KeyboardInterrupt:
                 return False
 
-    def _prepare_data(self, trials: tuple[TrialSpec, ...]) -> None:
-        """Make each data set once, before any process trains on it; what cannot be had is known now."""
+    def _rehearse(self, trials: tuple[TrialSpec, ...]) -> None:
+        """Make each data set once, and let the components of every trial meet; what cannot be is known now."""
         for dataset, data_seed in {(trial.dataset, trial.data_seed) for trial in trials}:
             try:
                 prepared(dataset, data_seed, self.settings.runtime.cache)
             except (ValueError, OSError) as error:
                 raise CannotStart(f"data set {dataset}: {error}") from None
+        processes = max(1, int(self.settings.devices_per_trial))
+        for trial in trials:
+            try:
+                rehearse(trial, self.settings.runtime.cache, processes)
+            except ValueError as error:
+                raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
 
     def _train(self, cluster: "Cluster", todo: Plan) -> bool:
         from orchestrator import schedule

@@ -13,7 +13,7 @@ from measures.inputs import Split
 from workers.corruptions import corruptions
 from workers.datasets.augmentation import augment
 from workers.datasets.dataset import Dataset
-from workers.datasets.prepared import prepared
+from workers.datasets.prepared import Prepared, prepared
 from workers.gang import ALONE, Gang
 from workers.losses import losses
 from workers.losses.loss import Loss
@@ -29,26 +29,34 @@ from workers.spec import TrialSpec
 
 def build_problem(spec: TrialSpec, runtime: Runtime, gang: Gang = ALONE) -> Problem:
     """The problem of a spec, on the runtime's device. Draws from the spec's own streams only."""
-    source = prepared(spec.dataset, spec.data_seed, runtime.cache)
+    return assemble(spec, prepared(spec.dataset, spec.data_seed, runtime.cache), runtime.device, gang)
+
+
+def assemble(spec: TrialSpec, source: Prepared, device: str, gang: Gang = ALONE) -> Problem:
+    """The problem of a spec on a prepared data set; ValueError, in one line, where the components do not go together.
+
+    On the device "meta" its tensors have a shape and no contents.
+    """
     noise = stream(spec.data_seed, "corruption", spec.corruption.name)
     dataset = corruptions.call(spec.corruption, source.dataset, noise)
     loss: Loss = losses.call(spec.loss, dataset.num_classes)
-    with torch.random.fork_rng(devices=[]):
+    # Weights are drawn on the CPU, so that they are the same on every device.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(named_seed(spec.init_seed, "init"))
         network: Network = models.call(spec.model, dataset.input_shape, loss.num_outputs)
-    network.module.to(runtime.device)
+    network.module.to(device)
     return Problem(
         network=network,
-        train=Split(_inputs(dataset.x_train, dataset, runtime.device), _tensor(dataset.y_train, runtime.device)),
-        test=Split(_inputs(dataset.x_test, dataset, runtime.device), _tensor(dataset.y_test, runtime.device)),
-        clean_targets=_clean_targets(source.dataset, dataset, runtime.device),
+        train=Split(_inputs(dataset.x_train, dataset, device), _tensor(dataset.y_train, device)),
+        test=Split(_inputs(dataset.x_test, dataset, device), _tensor(dataset.y_test, device)),
+        clean_targets=_clean_targets(source.dataset, dataset, device),
         loss=loss,
         make_optimizer=partial(optimizers.call, spec.optimizer, list(network.module.parameters())),
         learning_rate_factor=partial(schedules.call, spec.schedule),
         order_seed=spec.order_seed,
         dataset_sha256=source.sha256,
         gang=gang,
-        augment=_augment(dataset, runtime.device),
+        augment=_augment(dataset, device),
     )
 
 

@@ -18,7 +18,8 @@ class Session(Protocol):
     def newest_state(self, model: nn.Module) -> TrainingState | None:
         """The newest stored state that is whole and fits the network; None if there is none.
 
-        MisfitCheckpoint if there are whole ones, but all of another network.
+        MisfitCheckpoint if there are whole ones, but all of another network. A fit asks for it first, but not before
+        it has checked that it can do the problem: a rehearsal ends here.
         """
         ...
 

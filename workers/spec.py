@@ -75,15 +75,18 @@ class TrialSpec:
     def parameters(self) -> dict[str, Any]:
         """Every setting by its flat name (`model`, `model.width`, `data_seed`, ...), as the store shows it."""
         flat: dict[str, Any] = {}
-        for name in FAMILIES:
-            component: Component = getattr(self, name)
-            flat[name] = component.name
-            flat |= {f"{name}.{setting}": value for setting, value in component.settings}
+        for name, family in FAMILIES.items():
+            flat[name], settings = family.to_json(getattr(self, name))
+            # A tuple, because a report groups trials by such values.
+            flat |= {
+                f"{name}.{setting}": tuple(value) if isinstance(value, list) else value
+                for setting, value in settings.items()
+            }
         return flat | {name: getattr(self, name) for name in SEEDS} | {"recipe": RECIPE}
 
     def to_json(self) -> dict[str, Any]:
         """The whole spec in JSON types, defaults included: what a manifest records."""
-        components = {name: [getattr(self, name).name, dict(getattr(self, name).settings)] for name in FAMILIES}
+        components = {name: family.to_json(getattr(self, name)) for name, family in FAMILIES.items()}
         return {**components, **{name: getattr(self, name) for name in SEEDS}}
 
     @staticmethod

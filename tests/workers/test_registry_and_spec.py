@@ -119,6 +119,34 @@ def test_a_spec_survives_json() -> None:
     assert TrialSpec.from_json(json.loads(json.dumps(spec().to_json()))) == spec()
 
 
+def test_online_measures_are_named_or_have_settings() -> None:
+    def taking(*online: object) -> TrialSpec:
+        return spec(fit=Component("sgd", epochs=500, batch_size=100, online=online))
+
+    assert taking().trial_id == spec().trial_id
+    named = taking("gradient_norm")
+    assert named == taking(Component("gradient_norm")) and named.trial_id != spec().trial_id
+    assert named.parameters["fit.online"] == ("gradient_norm",)
+    elsewhere = taking("gradient_norm", Component("bias_variance", layer="hidden2"))
+    assert elsewhere.trial_id != taking("gradient_norm", "bias_variance").trial_id
+    assert elsewhere.parameters["fit.online"] == ("gradient_norm", ["bias_variance", {"layer": "hidden2"}])
+    assert TrialSpec.from_json(json.loads(json.dumps(elsewhere.to_json()))) == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("online", "message"),
+    [
+        (("sharpness",), "unknown online measure 'sharpness'; known: bias_trajectory, "),
+        ((Component("bias_variance", layers=1),), "unknown setting 'layers' of online measure bias_variance"),
+        ((3,), "named, or given as a Component"),
+        (("gradient_norm", "gradient_norm"), "gradient_norm can be taken once"),
+    ],
+)
+def test_bad_online_measures_are_refused(online: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        spec(fit=Component("sgd", online=online))
+
+
 def test_a_stray_field_in_json_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown field 'colour' of a trial"):
         TrialSpec.from_json({**spec().to_json(), "colour": "red"})

@@ -22,11 +22,6 @@ from workers.trial_run import LEASE, Superseded, TrialRun
 
 
 @pytest.fixture
-def store(runtime: Runtime) -> RunStore:
-    return RunStore(runtime.tracking_uri)
-
-
-@pytest.fixture
 def run_id(store: RunStore) -> str:
     experiment = store.open_study("study", {"mlflow.note.content": "why?"})
     tags = {"sweep.trial_id": "t1", LEASE: "mine"}

@@ -36,7 +36,7 @@ class Plan:
     batch_size: int
     precision: Literal["float32", "tf32", "bfloat16"]
     stop_at: Literal["end", "exact", "running"]
-    online: tuple[str, ...]
+    online: tuple[Component, ...]
 
 
 def evaluation_epochs(num_epochs: int, per_decade: int = 12) -> frozenset[int]:
@@ -55,7 +55,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(len(problem.train) / plan.batch_size)
         self.total_steps = plan.epochs * self.steps_per_epoch
         self.model = problem.network.module.train()
-        self.forward = self._forward()
+        self.forward: nn.Module = self.model
         self.optimizer = problem.make_optimizer()
         self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.online = self._online()
@@ -74,10 +74,9 @@ class Loop:
 
     def _online(self) -> dict[str, Online]:
         if self.plan.online and self.gang.size > 1:
-            raise ValueError(f"online={self.plan.online} is not valid in a gang: train these trials with one process")
-        return {
-            name: online.call(Component(name), self.problem.network, self.problem.loss) for name in self.plan.online
-        }
+            names = ", ".join(each.name for each in self.plan.online)
+            raise ValueError(f"online={names} is not valid in a gang: train these trials with one process")
+        return {each.name: online.call(each, self.problem.network, self.problem.loss) for each in self.plan.online}
 
     def run(self) -> Outcome:
         """Train to the end, from the newest checkpoint if there is one."""
@@ -93,6 +92,7 @@ class Loop:
         else:
             self.report(self.evaluation("train"), self._corruption())
             self._save()
+        self.forward = self._forward()
         while self.step < self.total_steps and self.plan.stop_at not in self.thresholds:
             epoch, first = divmod(self.step, self.steps_per_epoch)
             for batch in self._batches(epoch)[first:]:

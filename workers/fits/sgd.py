@@ -1,9 +1,11 @@
 """Minibatch training for a number of epochs."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer
 
+from measures.registry import Component
 from workers.fits.loop import Loop, Plan
 from workers.fits.outcome import Outcome
 from workers.online import online as online_measures
@@ -11,8 +13,32 @@ from workers.problem import Problem
 from workers.session import Session
 
 
-def _known(name: str) -> str:
-    return online_measures[name].name
+def _resolved(value: Any) -> Component:
+    """An online measure from its name, its component, or what `_spelled` made of that."""
+    match value:
+        case str():
+            return online_measures.resolve(Component(value))
+        case Component():
+            return online_measures.resolve(value)
+        case [str() as name, Mapping() as settings]:
+            return online_measures.resolve(Component(name, **settings))
+        case _:
+            raise ValueError("an online measure is named, or given as a Component")
+
+
+def _spelled(component: Component) -> Any:
+    name, settings = online_measures.canonical(component)
+    return [name, settings] if settings else name
+
+
+def _each_once(components: tuple[Component, ...]) -> tuple[Component, ...]:
+    names = [component.name for component in components]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{min(repeated)} can be taken once, because its numbers are stored under its name")
+    return components
+
+
+OnlineMeasure = Annotated[InstanceOf[Component], BeforeValidator(_resolved), PlainSerializer(_spelled)]
 
 
 def sgd(
@@ -23,12 +49,13 @@ def sgd(
     batch_size: Annotated[int, Field(ge=1)] = 128,
     precision: Literal["float32", "tf32", "bfloat16"] = "float32",
     stop_at: Literal["end", "exact", "running"] = "end",
-    online: tuple[Annotated[str, AfterValidator(_known)], ...] = (),
+    online: Annotated[tuple[OnlineMeasure, ...], AfterValidator(_each_once)] = (),
 ) -> Outcome:
     """Minibatch gradient descent with the trial's optimiser and schedule; every epoch sees every example once.
 
     `stop_at` ends the training at the end of its epochs, or at the interpolation threshold by one of its two rules
     (`workers.fits.threshold`). `precision` is that of the training's forward and backward passes: bfloat16 by autocast,
-    tf32 for the matrix products of a GPU; evaluation is in float32. `online` names the measures taken at every step.
+    tf32 for the matrix products of a GPU; evaluation is in float32. `online` are the measures taken at every step,
+    by name or, where they have settings, as components.
     """
     return Loop(problem, session, Plan(epochs, batch_size, precision, stop_at, online)).run()

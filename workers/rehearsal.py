@@ -1,0 +1,102 @@
+"""Rehearsal: whether the components of a spec go together, found out before anything starts.
+
+A spec checks each component by itself; that a model takes the data set's inputs, a loss its targets and a fit the
+network is known only when they meet. They meet here with two examples and, on torch's meta device, without memory and
+without arithmetic, so that rehearsing a network of any size takes milliseconds.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from workers.building import assemble
+from workers.checkpoint import TrainingState
+from workers.datasets.dataset import Dataset
+from workers.datasets.prepared import Prepared, prepared
+from workers.fits import fits
+from workers.gang import Gang
+from workers.models.network import Network
+from workers.optimizers import optimizers
+from workers.problem import Problem
+from workers.spec import TrialSpec
+
+
+def rehearse(spec: TrialSpec, cache: Path, num_processes: int = 1) -> None:
+    """ValueError, in one line, unless the components of a spec go together; nothing is trained and nothing stored.
+
+    The data set is prepared, if this node does not have it yet.
+    """
+    source = prepared(spec.dataset, spec.data_seed, cache)
+    problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
+    _forward(spec, problem, source.dataset)
+    # torch's fused optimisers refuse parameters without memory.
+    placeholder = [nn.Parameter(torch.zeros(1, 1))]
+    problem = dataclasses.replace(problem, make_optimizer=partial(optimizers.call, spec.optimizer, placeholder))
+    try:
+        fits.call(spec.fit, problem, _Rehearsal())
+    except _Begins:
+        return
+    raise AssertionError(f"fit {spec.fit.name} has not asked for the newest state")
+
+
+def _beginning(source: Prepared, num_examples: int = 2) -> Prepared:
+    arrays = {name: getattr(source.dataset, name)[:num_examples] for name in ("x_train", "y_train", "x_test", "y_test")}
+    return dataclasses.replace(source, dataset=dataclasses.replace(source.dataset, **arrays))
+
+
+def _forward(spec: TrialSpec, problem: Problem, dataset: Dataset) -> None:
+    inputs = problem.train.inputs
+    shape = tuple(inputs.shape[1:])
+    try:
+        _require_embedding_of_tokens(problem.network, dataset)
+        outputs = problem.network.module.eval()(inputs)
+    except (RuntimeError, IndexError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"model {spec.model} does not take what data set {spec.dataset.name} gives, "
+            f"{str(inputs.dtype).removeprefix('torch.')} of shape {shape}: {reason}"
+        ) from None
+    if tuple(outputs.shape) != (len(inputs), problem.loss.num_outputs):
+        raise ValueError(
+            f"model {spec.model} gives outputs of shape {tuple(outputs.shape[1:])} for inputs of shape {shape}; "
+            f"loss {spec.loss.name} takes ({problem.loss.num_outputs},)"
+        )
+
+
+def _require_embedding_of_tokens(network: Network, dataset: Dataset) -> None:
+    """Without arithmetic a linear layer does not notice that its inputs are integers, nor an embedding their size."""
+    if dataset.x_train.dtype.kind != "i":
+        return
+    embeddings = [module for module in network.module.modules() if isinstance(module, nn.Embedding)]
+    if not embeddings:
+        raise TypeError("tokens are for a network that embeds them")
+    largest = int(max(dataset.x_train.max(), dataset.x_test.max()))
+    if largest >= embeddings[0].num_embeddings:
+        raise IndexError(f"token {largest} is not below the vocabulary of {embeddings[0].num_embeddings}")
+
+
+class _Begins(Exception):
+    """The fit has nothing left to check."""
+
+
+class _Rehearsal:
+    """The session of a rehearsal: it ends where a training would begin."""
+
+    def newest_state(self, model: nn.Module) -> TrainingState | None:
+        raise _Begins
+
+    def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
+        return frozenset({total_steps})
+
+    def describe(self, provenance: Mapping[str, str]) -> None:
+        raise AssertionError("a fit has described itself before it asked for the newest state")
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        raise AssertionError("a fit has logged before it asked for the newest state")
+
+    def save(self, state: TrainingState) -> None:
+        raise AssertionError("a fit has saved before it asked for the newest state")
