@@ -134,7 +134,7 @@ def test_evaluation_and_checkpoints_never_change_the_trajectory(tmp_path: Path, 
     train(spec, runtime, session)
     reset_process(runtime)
     problem = build_problem(spec, runtime)
-    loop = Loop(problem, MemorySession(frozenset()), Plan(3, 8, "float32", "end", ("gradient_norm",)))
+    loop = Loop(problem, MemorySession(frozenset()), Plan(3, 8, "float32", "end", (Component("gradient_norm"),)))
     for epoch in range(3):
         for batch in torch.randperm(20, generator=stream(0, "order", epoch)).split(8):
             loop.train_step(batch)
