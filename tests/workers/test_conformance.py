@@ -241,3 +241,14 @@ def test_an_online_measure_measures_and_does_not_touch_the_training(name: str, s
     measured = watched.points.keys() - alone.points.keys()
     assert measured and all(key.startswith(f"{name}/") and step == STEPS for key, step in measured)
     assert final(watched).part(f"online.{name}")
+
+
+@pytest.mark.parametrize("name", TABLES["model"].entries)
+def test_a_model_trains_in_bfloat16_and_keeps_float32_weights(name: str, surroundings: Runtime) -> None:
+    spec = trial("model", name, surroundings)
+    settings = dict(spec.fit.settings) | {"precision": "bfloat16"}
+    session = trained(dataclasses.replace(spec, fit=Component("sgd", **settings)), surroundings)
+    first, last = session.states[0].part("model"), final(session).part("model")
+    assert all(torch.isfinite(tensor).all() for tensor in last.values())
+    assert {name: tensor.dtype for name, tensor in last.items()} == {name: each.dtype for name, each in first.items()}
+    assert weights(session) != {name: raw(tensor) for name, tensor in first.items()}

@@ -185,7 +185,8 @@ class Loop:
             self.report(train(), {**running, **metrics})
         elif metrics:
             self.session.log(self.step, metrics)
-        return finite, reached
+        # No further epoch would show what the last steps have done to the weights.
+        return finite and (self.step < self.total_steps or math.isfinite(train().loss)), reached
 
     def _summaries(self) -> dict[str, float]:
         summaries = {name: each.summarise() for name, each in self.online.items()}
