@@ -14,6 +14,7 @@ from tests.workers.memory_session import MemorySession
 from tests.workers.small_files import pixels
 from workers.building import build_problem
 from workers.fits.loop import Loop, Plan
+from workers.fits.sgd import sgd
 from workers.runtime import Checkpoints, Runtime
 from workers.seeding import stream
 from workers.spec import TrialSpec
@@ -155,15 +156,19 @@ def test_dropout_and_augmentation_draw_anew_at_every_step(tmp_path: Path, runtim
     assert not torch.equal(entered[0], entered[1]) and not torch.equal(seen[0], seen[1])
 
 
-def test_tf32_is_for_gpus_and_for_this_trial_alone(small_trial: TrialSpec, runtime: Runtime) -> None:
+def test_tf32_is_for_the_steps_of_this_trial_alone(small_trial: TrialSpec, runtime: Runtime) -> None:
+    def allowed() -> tuple[bool, bool]:
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    problem = build_problem(small_trial, runtime)
+    seen: set[tuple[bool, tuple[bool, bool]]] = set()
+    problem.network.module.register_forward_hook(lambda module, *_: seen.add((module.training, allowed())))
     plain, asked = MemorySession(frozenset()), MemorySession(frozenset())
     train(small_trial, runtime, plain)
-    assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
-    train(fitted(small_trial, precision="tf32"), runtime, asked)
-    assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+    sgd(problem, asked, **{**dict(small_trial.fit.settings), "precision": "tf32"})
+    assert seen == {(True, (True, True)), (False, (False, False))}, "evaluation is in float32"
     assert asked.points == plain.points, "a CPU has none"
-    reset_process(runtime)
-    assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
+    assert allowed() == (False, False)
 
 
 def test_bfloat16_is_for_training_and_the_weights_stay_float32(small_trial: TrialSpec, runtime: Runtime) -> None:
