@@ -72,10 +72,7 @@ class Stopwatch:
         # Added up as differences: a start counts negatively, its stop positively.
         self.seconds += time.perf_counter() * (1 if step in self.stops else -1)
 
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        pass
-
-    def newest_state(self, model: nn.Module) -> TrainingState | None:
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
         return None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

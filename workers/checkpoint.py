@@ -23,12 +23,14 @@ MANIFEST_FILE = "manifest.json"
 class TrainingState:
     """Everything needed to go on as if nothing had happened.
 
-    `tensors` holds `model.*` (weights and buffers), `optimizer.*` and the random states; `record` what is not a tensor.
+    `tensors` holds `model.*` (weights and buffers), `optimizer.*` and what else the fit remembers; `record` what is not
+    a tensor. `dataset_sha256` names the examples it was trained on: to go on with, and to be measured on.
     """
 
     step: int
     tensors: Mapping[str, Tensor]
     record: Mapping[str, Any]
+    dataset_sha256: str
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Tensors under `prefix.`, by the rest of their names."""
@@ -41,7 +43,7 @@ class DamagedCheckpoint(ValueError):
 
 
 class MisfitCheckpoint(ValueError):
-    """A whole checkpoint is of another network than the trial's."""
+    """A whole checkpoint is of another network than the trial's, or was trained on other data."""
 
 
 def checkpoint_folder(step: int) -> str:
@@ -61,6 +63,7 @@ def encode(state: TrainingState, trial_id: str) -> tuple[bytes, dict[str, Any]]:
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
         "record": dict(state.record),
+        "dataset_sha256": state.dataset_sha256,
     }
     return data, {**manifest, "seal": _seal(manifest)}
 
@@ -71,7 +74,8 @@ def decode(data: bytes, manifest_text: str | bytes, trial_id: str) -> TrainingSt
         manifest = json.loads(manifest_text)
         problem = _problem(data, manifest, trial_id)
         if problem is None:
-            return TrainingState(manifest["step"], safetensors.torch.load(data), manifest["record"])
+            tensors = safetensors.torch.load(data)
+            return TrainingState(manifest["step"], tensors, manifest["record"], manifest["dataset_sha256"])
     except SafetensorError as error:
         problem = f"{STATE_FILE} cannot be read ({error!r})"
     except (ValueError, KeyError, TypeError) as error:
@@ -79,11 +83,16 @@ def decode(data: bytes, manifest_text: str | bytes, trial_id: str) -> TrainingSt
     raise DamagedCheckpoint(problem)
 
 
-def require_fit(state: TrainingState, model: nn.Module) -> None:
-    """MisfitCheckpoint unless the weights and buffers of the state are the network's, by name, type and shape."""
+def require_fit(state: TrainingState, model: nn.Module, dataset_sha256: str) -> None:
+    """MisfitCheckpoint unless the state is of this network, by name, type and shape of its tensors, and these data."""
+    folder = checkpoint_folder(state.step)
     problem = _misfit(state.part("model"), model.state_dict())
     if problem is not None:
-        raise MisfitCheckpoint(f"{checkpoint_folder(state.step)}/{STATE_FILE} is of another network: {problem}")
+        raise MisfitCheckpoint(f"{folder}/{STATE_FILE} is of another network: {problem}")
+    if state.dataset_sha256 != dataset_sha256:
+        raise MisfitCheckpoint(
+            f"{folder}/{MANIFEST_FILE} is of data with SHA-256 {state.dataset_sha256}; here they have {dataset_sha256}"
+        )
 
 
 def _misfit(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str | None:

@@ -28,7 +28,7 @@ def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runt
     """The network at a stored step, in evaluation mode, with the data it was trained and tested on."""
     problem = build_problem(spec, runtime)
     state = store.read_state(run_id, spec.trial_id, step)
-    require_fit(state, problem.network.module)
+    require_fit(state, problem.network.module, problem.dataset_sha256)
     problem.network.module.load_state_dict(state.part("model"))
     problem.network.module.eval()
     return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss.mean)

@@ -86,14 +86,11 @@ class _Begins(Exception):
 class _Rehearsal:
     """The session of a rehearsal: it ends where a training would begin."""
 
-    def newest_state(self, model: nn.Module) -> TrainingState | None:
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
         raise _Begins
 
     def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         return frozenset({total_steps})
-
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        raise AssertionError("a fit has described itself before it asked for the newest state")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         raise AssertionError("a fit has logged before it asked for the newest state")

@@ -16,9 +16,7 @@ from workers.spec import TrialSpec
 def train(spec: TrialSpec, runtime: Runtime, session: Session, gang: Gang = ALONE) -> Outcome:
     """Fit the trial, from its newest checkpoint if it has one."""
     reset_process(runtime)
-    problem = build_problem(spec, runtime, gang)
-    session.describe({"dataset_sha256": problem.dataset_sha256})
-    return fits.call(spec.fit, problem, session)
+    return fits.call(spec.fit, build_problem(spec, runtime, gang), session)
 
 
 def reset_process(runtime: Runtime) -> None:

@@ -23,6 +23,7 @@ STATE = TrainingState(
     7,
     {"model.w": torch.tensor([1.0, -0.0, float("nan")]), "optimizer.0.step": torch.tensor(3)},
     {"thresholds": {"exact": 4}, "optimizer": {}},
+    "data",
 )
 
 
@@ -128,12 +129,19 @@ def linear(num_outputs: int = 2, bias: bool = True) -> nn.Module:
     ],
 )
 def test_the_checkpoint_of_another_network_is_refused_in_one_line(network: nn.Module, message: str) -> None:
-    state = TrainingState(7, {f"model.{name}": tensor for name, tensor in linear().state_dict().items()}, {})
-    require_fit(state, linear())
+    state = TrainingState(7, {f"model.{name}": tensor for name, tensor in linear().state_dict().items()}, {}, "data")
+    require_fit(state, linear(), "data")
     where = r"^checkpoints/step-000000007/state\.safetensors is of another network: "
     with pytest.raises(MisfitCheckpoint, match=f"{where}{message}$") as caught:
-        require_fit(state, network)
+        require_fit(state, network, "data")
     assert "\n" not in str(caught.value)
+
+
+def test_the_checkpoint_of_other_data_is_refused() -> None:
+    state = TrainingState(7, {f"model.{name}": tensor for name, tensor in linear().state_dict().items()}, {}, "data")
+    where = r"^checkpoints/step-000000007/manifest\.json is of data with SHA-256 data; here they have other$"
+    with pytest.raises(MisfitCheckpoint, match=where):
+        require_fit(state, linear(), "other")
 
 
 UNPICKLING = ("pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")

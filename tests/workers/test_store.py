@@ -35,7 +35,7 @@ def run(store: RunStore, run_id: str, runtime: Runtime) -> TrialRun:
 
 def state(step: int) -> TrainingState:
     tensors = {"model.w": torch.arange(3.0) + step, "random.torch": torch.get_rng_state()}
-    return TrainingState(step, tensors, {"interpolation_step": None, "optimizer": {}})
+    return TrainingState(step, tensors, {"interpolation_step": None, "optimizer": {}}, "data")
 
 
 NETWORK = nn.ParameterDict({"w": torch.zeros(3)})
@@ -113,13 +113,13 @@ def test_a_process_of_an_earlier_launch_stops_writing(store: RunStore, run_id: s
 def test_newest_whole_checkpoint_that_fits_wins(store: RunStore, run_id: str, run: TrialRun, runtime: Runtime) -> None:
     for step in (1, 5, 9, 12, 15):
         run.save(state(step))
-    run.save(TrainingState(20, {"model.w": torch.zeros(7)}, {}))
+    run.save(TrainingState(20, {"model.w": torch.zeros(7)}, {}, "data"))
     files = {step: artifact_path(store, run_id, checkpoint_folder(step)) for step in (5, 9, 12, 15)}
     shutil.copytree(files[5], files[15], dirs_exist_ok=True)
     flip_last_bit(files[12] / STATE_FILE)
     (files[9] / MANIFEST_FILE).write_bytes(b"\xff" + (files[9] / MANIFEST_FILE).read_bytes()[1:])
     (files[5] / MANIFEST_FILE).unlink()
-    resumed = TrialRun(store, run_id, "mine", runtime).newest_state(NETWORK)
+    resumed = TrialRun(store, run_id, "mine", runtime).newest_state(NETWORK, "data")
     assert resumed is not None and resumed.step == 1
     assert torch.equal(resumed.tensors["model.w"], torch.arange(3.0) + 1)
     tags = store.get(run_id).tags
@@ -141,13 +141,13 @@ def test_checkpoints_of_another_network_alone_are_an_error(store: RunStore, run_
     """To begin again would mix the metrics of two networks in one run."""
     run.save(state(1))
     flip_last_bit(artifact_path(store, run_id, checkpoint_folder(1)) / STATE_FILE)
-    run.save(TrainingState(2, {"model.w": torch.zeros(3), "model.v": torch.zeros(3)}, {}))
+    run.save(TrainingState(2, {"model.w": torch.zeros(3), "model.v": torch.zeros(3)}, {}, "data"))
     with pytest.raises(MisfitCheckpoint, match=r"^checkpoints/step-000000002/.* it has v, which the network has not$"):
-        TrialRun(store, run_id, "mine", run.runtime).newest_state(NETWORK)
+        TrialRun(store, run_id, "mine", run.runtime).newest_state(NETWORK, "data")
 
 
 def test_no_checkpoint_is_none(run: TrialRun) -> None:
-    assert run.newest_state(NETWORK) is None
+    assert run.newest_state(NETWORK, "data") is None
 
 
 def test_a_measurement_is_committed_once(store: RunStore, run_id: str) -> None:

@@ -2,14 +2,17 @@
 
 import dataclasses
 import math
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
 from workers.checkpoint import TrainingState
+from workers.measuring import measure_checkpoint
 from workers.record import Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
@@ -28,9 +31,10 @@ REGRESSION = TrialSpec(
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+def surroundings(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Runtime:
     """One store for all tests here: each has a run of its own."""
-    folder: Path = tmp_path_factory.mktemp("trials")
+    folder = tmp_path_factory.mktemp("trials")
+    shutil.copy(empty_database, folder)
     return Runtime(tracking_uri=local_store(folder), cache=folder / "cache")
 
 
@@ -113,7 +117,8 @@ SPLITS = ("train", "test")
 def test_the_checkpoint_of_another_network_fails_the_trial_in_one_line(fit: Component, surroundings: Runtime) -> None:
     spec = dataclasses.replace(REGRESSION, fit=fit)
     store, run_id = created(spec, surroundings)
-    TrialRun(store, run_id, "mine", surroundings).save(TrainingState(0, {"model.output.weight": torch.zeros(1, 7)}, {}))
+    other = TrainingState(0, {"model.output.weight": torch.zeros(1, 7)}, {}, "data")
+    TrialRun(store, run_id, "mine", surroundings).save(other)
     result = run_trial(spec, run_id, "mine", surroundings)
     place = "checkpoints/step-000000000/state.safetensors"
     problem = "output.weight is float32 (1, 7) in it and float32 (1, 20) in the network"
@@ -121,3 +126,22 @@ def test_the_checkpoint_of_another_network_fails_the_trial_in_one_line(fit: Comp
     assert "\n" not in result.error
     record = store.get(run_id)
     assert record.status == "FAILED" and record.tags["failure.training"] == result.error
+
+
+def test_data_that_have_changed_are_neither_trained_on_further_nor_measured(
+    surroundings: Runtime, tmp_path: Path
+) -> None:
+    """The path is the same, and so is the trial; what lies there is another data set."""
+    rows = np.random.default_rng(0).standard_normal((40, 5))
+    arrays = {"x_train": rows, "y_train": rows[:, 0], "x_test": rows, "y_test": rows[:, 0]}
+    np.savez(tmp_path / "rows.npz", **arrays)
+    dataset = Component("arrays", path=str(tmp_path / "rows.npz"))
+    spec = dataclasses.replace(REGRESSION, dataset=dataset, fit=Component("sgd", epochs=2))
+    store, run_id, _ = finished(spec, surroundings)
+    before = store.get(run_id).tags["provenance.dataset_sha256"]
+    np.savez(tmp_path / "rows.npz", **{**arrays, "x_test": rows + 1})
+    measured = measure_checkpoint(spec, run_id, 2, Component("hessian_spectrum"), surroundings)
+    resumed = run_trial(spec, run_id, "mine", surroundings)
+    for result in (measured, resumed):
+        assert result.error is not None and f"is of data with SHA-256 {before}; here they have " in result.error
+    assert store.get(run_id).tags["provenance.dataset_sha256"] == before

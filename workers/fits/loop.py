@@ -85,7 +85,7 @@ class Loop:
     def _run(self) -> Outcome:
         checkpoint_at = self.session.checkpoint_steps(self.total_steps, self.steps_per_epoch)
         evaluate_after = evaluation_epochs(self.plan.epochs)
-        state = self.session.newest_state(self.model)
+        state = self.session.newest_state(self.model, self.problem.dataset_sha256)
         if state is not None:
             self.restore(state)
         else:
@@ -224,7 +224,7 @@ class Loop:
         for name, each in self.online.items():
             tensors |= {f"online.{name}.{key}": value for key, value in each.state.items()}
         record: dict[str, Any] = {"thresholds": self.thresholds, "optimizer": scalars}
-        return TrainingState(self.step, tensors, record)
+        return TrainingState(self.step, tensors, record, self.problem.dataset_sha256)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a stored state."""
