@@ -31,6 +31,9 @@ def fitting_corrupted_data(
     corruptions: Annotated[tuple[Corruption, ...], Field(description="what is done to the data")] = tuple(CORRUPTIONS),
     replicates: Annotated[int, Field(ge=1, description="networks per corruption, each with its own seeds")] = 3,
     epochs: Annotated[int | None, Field(ge=1, description="epochs at most; the preset's if none")] = None,
+    num_train: Annotated[
+        int | None, Field(ge=1, description="training images, drawn at random; the preset's if none")
+    ] = None,
     images: Annotated[
         str,
         Field(description="CIFAR-10 in another form: an .npz file of (n, h, w, channels), or a folder of image files"),
@@ -38,23 +41,25 @@ def fitting_corrupted_data(
 ) -> Study:
     """How long does it take to fit images whose labels or pixels are random?"""
     trial = quick_trial if preset == "quick" else paper_trial
+    small = {"crop": 16, "num_train": num_train or 4000, "num_test": 1000}
+    data = dataset(images, **(small if preset == "quick" else {"crop": 28, "num_train": num_train}))
     return Study(
         name="fitting_corrupted_data" if preset == "quick" else "fitting_corrupted_data_paper",
         question="How long does it take to fit images whose labels or pixels are random?",
         expected=EXPECTED[preset],
-        trials=tuple(trial(name, replicate, epochs, images) for replicate in range(replicates) for name in corruptions),
+        trials=tuple(trial(name, replicate, epochs, data) for replicate in range(replicates) for name in corruptions),
         axes=("corruption",),
         presentation=PRESENTATION,
     )
 
 
-def quick_trial(corruption: Corruption, replicate: int, epochs: int | None, images: str) -> TrialSpec:
-    """A narrow inception on the central 16 x 16 pixels of 2,000 images."""
+def quick_trial(corruption: Corruption, replicate: int, epochs: int | None, data: Component) -> TrialSpec:
+    """A quarter of the width, on the central 16 x 16 pixels of some images."""
     return TrialSpec(
-        dataset=dataset(images, crop=16, normalization="per_image", num_train=2000, num_test=1000),
+        dataset=data,
         corruption=CORRUPTIONS[corruption],
         model=Component("inception", width=4),
-        optimizer=Component("sgd", learning_rate=0.1, momentum=0.9),
+        optimizer=Component("sgd", learning_rate=0.05, momentum=0.9),
         schedule=Component("exponential", factor=0.95),
         fit=Component("sgd", epochs=epochs or 60, batch_size=64, stop_at="both"),
         data_seed=replicate,
@@ -63,10 +68,10 @@ def quick_trial(corruption: Corruption, replicate: int, epochs: int | None, imag
     )
 
 
-def paper_trial(corruption: Corruption, replicate: int, epochs: int | None, images: str) -> TrialSpec:
-    """The small inception on the central 28 x 28 pixels of all 50,000 training images."""
+def paper_trial(corruption: Corruption, replicate: int, epochs: int | None, data: Component) -> TrialSpec:
+    """The small inception of the paper, on the central 28 x 28 pixels of all images."""
     return TrialSpec(
-        dataset=dataset(images, crop=28, normalization="per_image"),
+        dataset=data,
         corruption=CORRUPTIONS[corruption],
         model=Component("inception"),
         optimizer=Component("sgd", learning_rate=0.1, momentum=0.9),
@@ -78,13 +83,13 @@ def paper_trial(corruption: Corruption, replicate: int, epochs: int | None, imag
     )
 
 
-def dataset(images: str, **settings: str | int) -> Component:
-    """CIFAR-10, or the images of an .npz file or a folder in its place."""
+def dataset(images: str, **settings: int | None) -> Component:
+    """CIFAR-10, or the images of an .npz file or a folder in its place; each image whitened by itself."""
     if not images:
-        return Component("cifar10", **settings)
+        return Component("cifar10", normalization="per_image", **settings)
     if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=True, **settings)
-    return Component("image_folder", path=images, **settings)
+        return Component("arrays", path=images, channels_last=True, normalization="per_image", **settings)
+    return Component("image_folder", path=images, normalization="per_image", **settings)
 
 
 EXPECTED = {

@@ -46,6 +46,14 @@ def test_every_corruption_is_trained_from_several_seeds_and_nothing_else_differs
     assert study.presentation.x is not None and study.presentation.x.names == tuple(CORRUPTIONS) == PUBLISHED_ORDER
 
 
+@pytest.mark.parametrize(("preset", "crop", "images"), [("quick", 16, 4000), ("paper", 28, None)])
+def test_the_number_of_images_is_the_presets_unless_given(preset: str, crop: int, images: int | None) -> None:
+    for num_train, expected in ((None, images), (500, 500)):
+        settings = Component("fitting_corrupted_data", preset=preset, num_train=num_train)
+        parameters = studies.call(settings).trials[0].parameters
+        assert (parameters["dataset.crop"], parameters["dataset.num_train"]) == (crop, expected)
+
+
 @pytest.mark.parametrize(
     ("images", "expected"),
     [("", "cifar10"), ("mine.npz", "arrays"), ("mine", "image_folder")],
@@ -66,6 +74,7 @@ def test_images_of_ones_own_take_the_place_of_the_download(images: str, expected
         ({"corruptions": ()}, "declares no trials"),
         ({"replicates": 0}, "replicates=0 is not valid"),
         ({"epochs": 0}, "epochs=0 is not valid"),
+        ({"num_train": 0}, "num_train=0 is not valid"),
     ],
 )
 def test_bad_values_are_refused_in_one_line(settings: dict[str, object], message: str) -> None:
