@@ -81,7 +81,7 @@ def figure(columns: Sequence[Column], presentation: Presentation, findings: Sequ
             for column, axes in zip(columns, row, strict=True):
                 _draw(axes, x, panel, column, styles)
                 _mark_threshold(axes, _threshold(column, findings))
-            _label_row(row, panel, styles)
+            _label_row(row, x, panel, styles)
             _scale_y(row[0], panel, columns)
         for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
             _label_column(top, bottom, column, presentation, _threshold(column, findings))
@@ -127,7 +127,7 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
     drawn = [series for series in panel.series if column.curves[series.quantity].points]
     for series in drawn:
         colour, marker = styles[series]
-        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker, "none" if x.names else "-")
+        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker, _line(x))
     if not drawn:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
     hidden = sum(point.mean <= 0 for series in drawn for point in column.curves[series.quantity].points)
@@ -152,6 +152,11 @@ def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, mark
     )
 
 
+def _line(x: Axis) -> str:
+    """Whether a line joins the points: there is nothing between two names."""
+    return "none" if x.names else "-"
+
+
 def _bar(stderr: float | None) -> float:
     return math.nan if stderr is None else stderr
 
@@ -168,10 +173,12 @@ def _mark_threshold(axes: Axes, threshold: float | None) -> None:
         axes.axvline(threshold, color=THRESHOLD_COLOUR, linestyle=(0, (4, 2)), linewidth=1, zorder=1)
 
 
-def _label_row(row: Sequence[Axes], panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
+def _label_row(row: Sequence[Axes], x: Axis, panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
     row[0].set_ylabel(_wrapped(panel.label, LABEL_CHARACTERS))
     last = row[-1]
-    lines = [last.plot([], [], color=styles[each][0], marker=styles[each][1])[0] for each in panel.series]
+    lines = [
+        last.plot([], [], color=styles[each][0], marker=styles[each][1], linestyle=_line(x))[0] for each in panel.series
+    ]
     labels = [_wrapped(each.label, LEGEND_CHARACTERS) for each in panel.series]
     last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 

@@ -115,10 +115,15 @@ def _caption(results: Results, presentation: Presentation) -> str:
         if differing
         else "Each point is one trial"
     )
-    return (
+    bars = (
         f"{points}. Bars are ± 1 standard error: over replicates, with the estimator's own added in quadrature, where "
-        "there are two or more; the estimator's own where there is one; none where neither is known. Lines break where "
-        "a value is missing. The dashed line marks the interpolation threshold. Small ticks mark the grid."
+        "there are two or more; the estimator's own where there is one; none where neither is known."
+    )
+    if presentation.x is not None and presentation.x.names:
+        return bars
+    return (
+        f"{bars} Lines break where a value is missing. The dashed line marks the interpolation threshold. Small ticks "
+        "mark the grid."
     )
 
 

@@ -109,8 +109,8 @@ PRESENTATION = Presentation(
         Panel("error at the end", (Series("train/error", "train"), Series("test/error", "test"))),
     ),
     claims=(
-        Rises(EXACT, "steps to fit (exact rule)", published=PUBLISHED),
-        Rises(RUNNING, "steps to fit (running rule)", published=PUBLISHED),
+        Rises(EXACT, "number of steps to the exact threshold", published=PUBLISHED),
+        Rises(RUNNING, "number of steps to the running threshold", published=PUBLISHED),
     ),
 )
 
