@@ -4,8 +4,10 @@ Every claim is judged in every column, and every sentence carries the numbers be
 description: the report prints it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from orchestrator.curves import Column, Point
 from orchestrator.numerals import position, significant, with_error
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
-from orchestrator.presentation import Axis, Claim, FirstZero, Follows, Peak, Presentation
+from orchestrator.presentation import Axis, Claim, FirstZero, Follows, Peak, Presentation, Rises
 from orchestrator.statistics import RankCorrelation, spearman
 
 RULES = (
@@ -31,6 +33,9 @@ RULES = (
     "this one has none or has it elsewhere, or if the correlation is not positive. Cannot be judged if the other "
     "quantity has no peak to follow, if either peak cannot be judged, or if the interval of a positive correlation "
     "reaches 0.",
+    "Rises: holds if each difference between neighbouring points exceeds twice its standard error; does not hold if "
+    "one is below minus that. Cannot be judged if a difference lies between, if there are no replicates to tell, or if "
+    "a done trial has no value: a mean over the others would be one over those that got there.",
     f"Fewer than {MINIMUM_POINTS} points can never be judged.",
 )
 
@@ -73,6 +78,8 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} peaks inside the range"
         case Follows():
             return f"{claim.label} follows {claim.other_label}"
+        case Rises():
+            return f"{claim.label} rises from each x to the next"
 
 
 def _finding(claim: Claim, column: Column, x: Axis, generator: np.random.Generator) -> Finding:
@@ -83,6 +90,8 @@ def _finding(claim: Claim, column: Column, x: Axis, generator: np.random.Generat
             judgement = _peak(claim, column, x)
         case Follows():
             judgement = _follows(claim, column, x, generator)
+        case Rises():
+            judgement = _rises(claim, column, x)
     sentence = f"{column.label[:1].upper()}{column.label[1:]}: {judgement.sentence}."
     return Finding(statement(claim), claim.published, column.label, sentence, judgement.verdict, judgement.numbers)
 
@@ -223,6 +232,39 @@ def _follows_numbers(
     return numbers | places
 
 
+def _rises(claim: Rises, column: Column, x: Axis) -> _Judgement:
+    points = column.curves[claim.quantity].points
+    if len(points) < MINIMUM_POINTS:
+        return _too_few(claim.label, points, column, x)
+    steps = [_Step(before, after) for before, after in pairwise(points)]
+    unknown = len(column.xs) - len(points) + sum(point.n < column.replicates[point.x] for point in points)
+    falls = [step for step in steps if step.noise is not None and step.rise < -2 * step.noise]
+    unclear = [step for step in steps if step not in falls and (step.noise is None or step.rise <= 2 * step.noise)]
+    text = f"{claim.label} is " + ", ".join(f"{_value(point)} at {_at(point, x)}" for point in points)
+    text += "".join(f"; it falls from {_at(step.before, x)} to {_at(step.after, x)}" for step in falls)
+    text += "".join(f"; {_at(step.before, x)} and {_at(step.after, x)} cannot be told apart" for step in unclear)
+    text += f"; not every trial has a value at {unknown} of the {len(column.xs)} grid points" if unknown else ""
+    verdict = "does not hold" if falls else "cannot be judged" if unclear or unknown else "holds"
+    return _Judgement(verdict, text, {"falls": len(falls), "unclear": len(unclear), "unknown": unknown})
+
+
+@dataclass(frozen=True)
+class _Step:
+    """From one point to the next: how much the quantity rises, and the standard error of that."""
+
+    before: Point
+    after: Point
+
+    @property
+    def rise(self) -> float:
+        return self.after.mean - self.before.mean
+
+    @property
+    def noise(self) -> float | None:
+        errors = (self.before.stderr, self.after.stderr)
+        return None if None in errors else math.hypot(*(error for error in errors if error is not None))
+
+
 def _shared(first: tuple[Point, ...], second: tuple[Point, ...]) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     """The points of two curves at the x they share."""
     xs = {point.x for point in first} & {point.x for point in second}
@@ -245,7 +287,7 @@ def _highest(points: list[Point]) -> Point:
 
 
 def _at(point: Point, x: Axis) -> str:
-    return f"{x.label} {position(point.x)}"
+    return f"{x.label} {position(point.x, x.names)}"
 
 
 def _value(point: Point) -> str:

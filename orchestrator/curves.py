@@ -173,6 +173,13 @@ def _parameter(trial: Trial, axis: Axis) -> Setting:
 
 def _x(trial: Trial, axis: Axis) -> float:
     value = _parameter(trial, axis)
+    if axis.names:
+        if value not in axis.names:
+            raise ValueError(
+                f"{axis.parameter}={value!r} of trial {trial.name} has no place among the names of its axis: "
+                f"{', '.join(axis.names)}"
+            )
+        return axis.names.index(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{axis.parameter}={value!r} of trial {trial.name} cannot be an x: draw along a finite number")
     if axis.log and value <= 0:

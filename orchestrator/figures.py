@@ -17,7 +17,15 @@ from typing import Literal
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve
@@ -71,9 +79,9 @@ def figure(columns: Sequence[Column], presentation: Presentation, findings: Sequ
         styles = _styles(presentation.panels)
         for panel, row in zip(presentation.panels, rows, strict=True):
             for column, axes in zip(columns, row, strict=True):
-                _draw(axes, panel, column, styles)
+                _draw(axes, x, panel, column, styles)
                 _mark_threshold(axes, _threshold(column, findings))
-            _label_row(row, panel, styles)
+            _label_row(row, x, panel, styles)
             _scale_y(row[0], panel, columns)
         for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
             _label_column(top, bottom, column, presentation, _threshold(column, findings))
@@ -115,11 +123,11 @@ def _styles(panels: Sequence[Panel]) -> Mapping[Series, tuple[str, str]]:
     return {each: (PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]) for i, each in enumerate(series)}
 
 
-def _draw(axes: Axes, panel: Panel, column: Column, styles: Mapping[Series, tuple[str, str]]) -> None:
+def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Series, tuple[str, str]]) -> None:
     drawn = [series for series in panel.series if column.curves[series.quantity].points]
     for series in drawn:
         colour, marker = styles[series]
-        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker)
+        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker, _line(x))
     if not drawn:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
     hidden = sum(point.mean <= 0 for series in drawn for point in column.curves[series.quantity].points)
@@ -128,8 +136,8 @@ def _draw(axes: Axes, panel: Panel, column: Column, styles: Mapping[Series, tupl
         axes.text(0.02, 0.04, note, transform=axes.transAxes, fontsize=7.5, color=THRESHOLD_COLOUR)
 
 
-def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str) -> None:
-    """The points with their error bars; the line breaks where a declared x has no value."""
+def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str, line: str) -> None:
+    """The points with their error bars; the line, if there is one, breaks where a declared x has no value."""
     points = {point.x: point for point in curve.points}
     axes.errorbar(
         xs,
@@ -137,10 +145,16 @@ def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, mark
         yerr=[_bar(points[x].stderr if x in points else None) for x in xs],
         color=colour,
         marker=marker,
+        linestyle=line,
         markeredgecolor="white",
         markeredgewidth=0.4,
         elinewidth=1,
     )
+
+
+def _line(x: Axis) -> str:
+    """Whether a line joins the points: there is nothing between two names."""
+    return "none" if x.names else "-"
 
 
 def _bar(stderr: float | None) -> float:
@@ -159,10 +173,12 @@ def _mark_threshold(axes: Axes, threshold: float | None) -> None:
         axes.axvline(threshold, color=THRESHOLD_COLOUR, linestyle=(0, (4, 2)), linewidth=1, zorder=1)
 
 
-def _label_row(row: Sequence[Axes], panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
+def _label_row(row: Sequence[Axes], x: Axis, panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
     row[0].set_ylabel(_wrapped(panel.label, LABEL_CHARACTERS))
     last = row[-1]
-    lines = [last.plot([], [], color=styles[each][0], marker=styles[each][1])[0] for each in panel.series]
+    lines = [
+        last.plot([], [], color=styles[each][0], marker=styles[each][1], linestyle=_line(x))[0] for each in panel.series
+    ]
     labels = [_wrapped(each.label, LEGEND_CHARACTERS) for each in panel.series]
     last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
@@ -182,7 +198,7 @@ def _label_column(top: Axes, bottom: Axes, column: Column, presentation: Present
         top.set_title(column.label, fontweight="bold", pad=18)
     if threshold is not None:
         top.annotate(
-            f"interpolation threshold: {x.label} {position(threshold)}",
+            f"interpolation threshold: {x.label} {position(threshold, x.names)}",
             xy=(threshold, 1.0),
             xycoords=top.get_xaxis_transform(),
             xytext=(0, 3),
@@ -217,6 +233,11 @@ def _scale_y(axes: Axes, panel: Panel, columns: Sequence[Column]) -> None:
 def _scale_x(axes: Axes, x: Axis, xs: Sequence[float]) -> None:
     """Scale, limits and ticks of the shared x; minor ticks show where the grid has its points."""
     low, high = xs[0], xs[-1]
+    if x.names:
+        axes.set_xlim(low - 0.5, high + 0.5)
+        axes.xaxis.set_major_locator(FixedLocator(list(xs)))
+        axes.xaxis.set_major_formatter(FixedFormatter([position(value, x.names).replace("_", "\n") for value in xs]))
+        return
     if x.log:
         margin = (high / low) ** 0.04 if high > low else 2.0
         axes.set_xscale("log")

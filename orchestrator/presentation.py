@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter of the trials along which to draw, e.g. `model.width`."""
+    """A parameter of the trials along which to draw, e.g. `model.width`.
+
+    `names` are its values, where they are names, in the order in which to draw them; the x of a name is its place.
+    """
 
     parameter: str
     label: str
     log: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,16 @@ class Follows:
     published: str = ""
 
 
-Claim = FirstZero | Peak | Follows
+@dataclass(frozen=True)
+class Rises:
+    """Claim: the quantity is larger at each x than at the x before."""
+
+    quantity: str
+    label: str
+    published: str = ""
+
+
+Claim = FirstZero | Peak | Follows | Rises
 
 
 @dataclass(frozen=True)

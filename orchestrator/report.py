@@ -17,7 +17,7 @@ from orchestrator.curves import Column, Curve, Point, averaged_over, curves
 from orchestrator.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, markdown, page
 from orchestrator.figures import figure, render
 from orchestrator.numerals import duration, position, with_error
-from orchestrator.presentation import Presentation, Series
+from orchestrator.presentation import Axis, Presentation, Series
 from orchestrator.table import Results, Trial
 
 BOOTSTRAP_SEED = 0
@@ -61,7 +61,7 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
         **pictures,
         "data.csv": _data(results),
         "trials.csv": _trials(results),
-        "summary.csv": _summary(columns),
+        "summary.csv": _summary(columns, presentation.x.names if presentation.x else ()),
     }
     return Report(files, found)
 
@@ -115,10 +115,15 @@ def _caption(results: Results, presentation: Presentation) -> str:
         if differing
         else "Each point is one trial"
     )
-    return (
+    bars = (
         f"{points}. Bars are ± 1 standard error: over replicates, with the estimator's own added in quadrature, where "
-        "there are two or more; the estimator's own where there is one; none where neither is known. Lines break where "
-        "a value is missing. The dashed line marks the interpolation threshold. Small ticks mark the grid."
+        "there are two or more; the estimator's own where there is one; none where neither is known."
+    )
+    if presentation.x is not None and presentation.x.names:
+        return bars
+    return (
+        f"{bars} Lines break where a value is missing. The dashed line marks the interpolation threshold. Small ticks "
+        "mark the grid."
     )
 
 
@@ -133,15 +138,16 @@ def _numbers(columns: Sequence[Column], presentation: Presentation) -> list[Bloc
         *(f"{panel.label}: {series.label}" for panel, series in drawn),
         "n",
     )
-    rows = tuple(_number_row(column, at, [series for _, series in drawn]) for column in columns for at in column.xs)
+    shown = [series for _, series in drawn]
+    rows = tuple(_number_row(column, at, x, shown) for column in columns for at in column.xs)
     text = "Mean ± 1 standard error at each grid point; n counts the done trials behind it. Also in summary.csv."
     return [Heading("Numbers"), Paragraph(text), Table(header, rows, numeric=True)]
 
 
-def _number_row(column: Column, x: float, drawn: Iterable[Series]) -> tuple[str, ...]:
-    done = column.replicates[x]
-    cells = [_cell(column.curves[series.quantity], x, done) for series in drawn]
-    return (column.value_text, position(x), *cells, str(done))
+def _number_row(column: Column, at: float, x: Axis, drawn: Iterable[Series]) -> tuple[str, ...]:
+    done = column.replicates[at]
+    cells = [_cell(column.curves[series.quantity], at, done) for series in drawn]
+    return (column.value_text, position(at, x.names), *cells, str(done))
 
 
 def _cell(curve: Curve, x: float, done: int) -> str:
@@ -250,10 +256,10 @@ def _trials(results: Results) -> bytes:
     return _csv(header, lines)
 
 
-def _summary(columns: Sequence[Column]) -> bytes:
+def _summary(columns: Sequence[Column], names: Sequence[str]) -> bytes:
     """One line for each point of each curve."""
     lines = (
-        (column.label, quantity, position(point.x), *_point_numbers(point))
+        (column.label, quantity, position(point.x, names), *_point_numbers(point))
         for column in columns
         for quantity, curve in column.curves.items()
         for point in curve.points

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from orchestrator.curves import Column, Point
 from orchestrator.figures import PALETTE
-from orchestrator.presentation import Panel, Peak, Presentation
+from orchestrator.presentation import Axis, Panel, Peak, Presentation
 
 OVERVIEW, CURVES = "overview", "curves"
 TAG_PREFIX = "mlflow.sharedViewState."
@@ -34,7 +34,7 @@ def study_views(presentation: Presentation, columns: Sequence[Column], timestamp
     """Experiment tags of the views `overview` (the trials) and `curves` (the means over x); none without an x axis."""
     if presentation.x is None:
         return {}
-    tags = {TAG_PREFIX + OVERVIEW: _tag("Overview", _overview(presentation), timestamp_ms)}
+    tags = {TAG_PREFIX + OVERVIEW: _tag("Overview", _overview(presentation, presentation.x), timestamp_ms)}
     if _steps_are_integers(columns):
         tags[TAG_PREFIX + CURVES] = _tag("Curves", _curves(presentation, presentation.x.log), timestamp_ms)
     return tags
@@ -89,7 +89,7 @@ def _metrics(key: str, point: Point) -> list[CurvePoint]:
     return metrics
 
 
-def _overview(presentation: Presentation) -> Json:
+def _overview(presentation: Presentation, x: Axis) -> Json:
     """Scatter charts of every drawn quantity over x, parallel coordinates, and a contour where there are two axes."""
     axes = [axis.parameter for axis in (presentation.x, presentation.columns) if axis is not None]
     drawn = list(dict.fromkeys(series.quantity for panel in presentation.panels for series in panel.series))
@@ -101,12 +101,17 @@ def _overview(presentation: Presentation) -> Json:
         main = [panel.series[0].quantity for panel in presentation.panels if panel.series]  # more axes are unreadable
         charts.append(_chart("parallel", "PARALLEL", selectedParams=axes, selectedMetrics=main, showAllRuns=True))
     if len(axes) > 1 and drawn:
-        x, y = (_axis(axis, "PARAM") for axis in axes)
+        first, second = (_axis(axis, "PARAM") for axis in axes)
         charts.append(
-            _chart("contour", "CONTOUR", xaxis=x, yaxis=y, zaxis=_axis(_main_quantity(presentation), "METRIC"))
+            _chart("contour", "CONTOUR", xaxis=first, yaxis=second, zaxis=_axis(_main_quantity(presentation), "METRIC"))
         )
     selected = [*(f"params.`{axis}`" for axis in axes), *(f"metrics.`{quantity}`" for quantity in drawn)]
-    return _state("trial", charts, selected, order_by=f"metrics.`hp/{axes[0]}`")
+    return _state("trial", charts, selected, order_by=_order(x))
+
+
+def _order(x: Axis) -> str:
+    """By what the trials are sorted: numbers as numbers."""
+    return f"params.`{x.parameter}`" if x.names else f"metrics.`hp/{x.parameter}`"
 
 
 def _main_quantity(presentation: Presentation) -> str:

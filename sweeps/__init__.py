@@ -2,5 +2,6 @@
 
 from measures.registry import registry
 from sweeps.double_descent import double_descent
+from sweeps.fitting_corrupted_data import fitting_corrupted_data
 
-studies = registry("study", [double_descent])
+studies = registry("study", [double_descent, fitting_corrupted_data])

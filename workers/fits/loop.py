@@ -20,7 +20,7 @@ from workers.evaluation import Evaluation, evaluate
 from workers.fits.optimizer_state import optimizer_state, restore_optimizer
 from workers.fits.outcome import Outcome
 from workers.fits.precision import Precision, autocast, matrix_products
-from workers.fits.threshold import reached_now
+from workers.fits.threshold import StopAt, reached_now, stops_at
 from workers.online import online
 from workers.online.online import Online, Step
 from workers.problem import Problem
@@ -36,7 +36,7 @@ class Plan:
     epochs: int
     batch_size: int
     precision: Precision
-    stop_at: Literal["end", "exact", "running"]
+    stop_at: StopAt
     online: tuple[Component, ...]
 
 
@@ -92,7 +92,7 @@ class Loop:
             self.report(self.evaluation("train"), self._corruption())
             self._save()
         self.forward = self._forward()
-        while self.step < self.total_steps and self.plan.stop_at not in self.thresholds:
+        while self.step < self.total_steps and not stops_at(self.plan.stop_at, self.thresholds):
             epoch, first = divmod(self.step, self.steps_per_epoch)
             for batch in self._batches(epoch)[first:]:
                 self.train_step(batch)
@@ -180,7 +180,7 @@ class Loop:
         classifies = self.problem.loss.predict is not None
         reached = finite and classifies and reached_now(self.thresholds, self.step, loss, error, lambda: train().error)
         metrics = self._summaries()
-        if evaluation_due or not finite or self.plan.stop_at in self.thresholds:
+        if evaluation_due or not finite or stops_at(self.plan.stop_at, self.thresholds):
             running = {"train/running_loss": loss, **({"train/running_error": error} if classifies else {})}
             self.report(train(), {**running, **metrics})
         elif metrics:

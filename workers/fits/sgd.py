@@ -1,7 +1,7 @@
 """Minibatch training for a number of epochs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer
 
@@ -9,6 +9,7 @@ from measures.registry import Component
 from workers.fits.loop import Loop, Plan
 from workers.fits.outcome import Outcome
 from workers.fits.precision import Precision
+from workers.fits.threshold import StopAt
 from workers.online import online as online_measures
 from workers.problem import Problem
 from workers.session import Session
@@ -49,14 +50,14 @@ def sgd(
     epochs: Annotated[int, Field(ge=1)] = 10,
     batch_size: Annotated[int, Field(ge=1)] = 128,
     precision: Precision = "float32",
-    stop_at: Literal["end", "exact", "running"] = "end",
+    stop_at: StopAt = "end",
     online: Annotated[tuple[OnlineMeasure, ...], AfterValidator(_each_once)] = (),
 ) -> Outcome:
     """Minibatch gradient descent with the trial's optimiser and schedule; every epoch sees every example once.
 
-    `stop_at` ends the training at the end of its epochs, or at the interpolation threshold by one of its two rules
-    (`workers.fits.threshold`). `precision` is that of the training's forward and backward passes: bfloat16 by autocast,
-    tf32 for the matrix products of a GPU; evaluation is in float32. `online` are the measures taken at every step,
-    by name or, where they have settings, as components.
+    `stop_at` ends the training at the end of its epochs, or at the interpolation threshold by one of its two rules or
+    by both (`workers.fits.threshold`). `precision` is that of the training's forward and backward passes: bfloat16 by
+    autocast, tf32 for the matrix products of a GPU; evaluation is in float32. `online` are the measures taken at every
+    step, by name or, where they have settings, as components.
     """
     return Loop(problem, session, Plan(epochs, batch_size, precision, stop_at, online)).run()

@@ -5,8 +5,10 @@ epoch, in training mode while the weights move, is below 0.01, or the accuracy s
 what the published numbers of the code base on rethinking generalisation stand on. Not reached is a result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Literal
 
+StopAt = Literal["end", "exact", "running", "both"]
 RULES = ("exact", "running")
 RUNNING_LOSS, RUNNING_ERROR = 0.01, 0.003
 # The training set is evaluated exactly at the end of an epoch whose running error, which lags behind, is at most this.
@@ -28,3 +30,8 @@ def reached_now(
         now.append("exact")
     reached.update(dict.fromkeys(now, step))
     return bool(now)
+
+
+def stops_at(stop_at: StopAt, reached: Collection[str]) -> bool:
+    """Whether a training is over that is to stop at one of the rules, or at "both", once these are fulfilled."""
+    return stop_at in reached or (stop_at == "both" and set(RULES) <= set(reached))

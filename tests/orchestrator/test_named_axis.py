@@ -1,0 +1,105 @@
+"""An axis of names: where they are drawn and how they are written; and the claim that a quantity rises along it."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from orchestrator.claims import Finding, findings
+from orchestrator.curves import curves
+from orchestrator.figures import figure
+from orchestrator.presentation import Axis, Panel, Presentation, Rises, Series
+from orchestrator.report import ReportHeader, build_report
+from orchestrator.table import Results, Row, Trial
+from orchestrator.views import study_views
+
+NAMES = ("none", "shuffled_pixels", "random_labels")
+PRESENTATION = Presentation(
+    x=Axis("corruption", "corruption", names=NAMES),
+    panels=(Panel("steps", (Series("steps", "exact"),)),),
+    claims=(Rises("steps", "steps to fit", published="as listed"),),
+)
+RISING: Mapping[str, Sequence[float | None]] = {
+    "none": (10, 12, 11),
+    "shuffled_pixels": (20, 21, 22),
+    "random_labels": (50, 60, 55),
+}
+
+
+def results(steps: Mapping[str, Sequence[float | None]]) -> Results:
+    """Done trials, one for each replicate; None is a trial without a value."""
+    trials = [
+        (Trial(f"{name}{i}", name, {"corruption": name, "init_seed": i}, "done", 1.0, "", None, ()), value)
+        for name, values in steps.items()
+        for i, value in enumerate(values)
+    ]
+    rows = [Row(trial.trial_id, 9, "steps", value, None) for trial, value in trials if value is not None]
+    return Results(tuple(trial for trial, _ in trials), tuple(rows))
+
+
+def judged(steps: Mapping[str, Sequence[float | None]]) -> Finding:
+    (finding,) = findings(curves(results(steps), PRESENTATION), PRESENTATION, np.random.default_rng(0))
+    return finding
+
+
+def test_names_are_drawn_in_their_order_whatever_the_order_of_the_trials() -> None:
+    (column,) = curves(results({name: RISING[name] for name in reversed(NAMES)}), PRESENTATION)
+    assert [(point.x, point.mean) for point in column.curves["steps"].points] == [(0, 11), (1, 21), (2, 55)]
+
+
+def test_a_name_that_the_axis_does_not_have_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"corruption='blur' of trial blur has no place among the names .* none, shuf"):
+        curves(results({"blur": (1,)}), PRESENTATION)
+
+
+def test_the_ticks_are_the_names_and_no_line_joins_the_points() -> None:
+    drawing = figure(curves(results(RISING), PRESENTATION), PRESENTATION, ())
+    FigureCanvasAgg(drawing).draw()
+    (axes,) = drawing.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "shuffled\npixels", "random\nlabels"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert {line.get_linestyle() for line in (axes.lines[0], *legend.get_lines())} == {"None"}
+
+
+def test_the_report_writes_names() -> None:
+    header = ReportHeader("study", "question", "expected", "command")
+    files = build_report(header, results(RISING), PRESENTATION).files
+    assert "| all | shuffled_pixels | 21.00 ± 0.58 | 3 |" in files["report.md"].decode()
+    summary = list(csv.DictReader(io.StringIO(files["summary.csv"].decode())))
+    assert [line["x"] for line in summary] == list(NAMES)
+
+
+def test_the_view_of_the_trials_is_sorted_by_name() -> None:
+    views = study_views(PRESENTATION, curves(results(RISING), PRESENTATION), 1)
+    assert "params.`corruption`" in views["mlflow.sharedViewState.overview"]
+
+
+def test_what_rises_from_each_name_to_the_next_holds() -> None:
+    finding = judged(RISING)
+    assert finding.verdict == "holds"
+    assert finding.sentence == (
+        "All trials: steps to fit is 11.00 ± 0.58 at corruption none, 21.00 ± 0.58 at corruption shuffled_pixels, "
+        "55.0 ± 2.9 at corruption random_labels."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({"shuffled_pixels": (2, 3, 4)}, "does not hold", "falls from corruption none to corruption shuffled_pixels"),
+        ({"shuffled_pixels": (10, 12, 11)}, "cannot be judged", "none and corruption shuffled_pixels cannot be told"),
+        ({"random_labels": (50, None, 55)}, "cannot be judged", "not every trial has a value at 1 of the 3 grid"),
+        ({name: values[:1] for name, values in RISING.items()}, "cannot be judged", "cannot be told apart"),
+        ({"random_labels": (None,) * 3}, "cannot be judged", "known at 2 of the 3 values of corruption"),
+    ],
+)
+def test_what_falls_is_not_told_apart_or_not_known_does_not(
+    changed: Mapping[str, Sequence[float | None]], verdict: str, words: str
+) -> None:
+    finding = judged({**RISING, **changed})
+    assert finding.verdict == verdict
+    assert words in finding.sentence
