@@ -5,13 +5,17 @@ from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
+from measures.lipschitz import lipschitz
+from measures.lipschitz_bound import lipschitz_bound
+from measures.local_lipschitz import LocalLipschitz, local_lipschitz
 from measures.neighbors import Neighbors, nearest_neighbors
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
-measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
+measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz])
 
 __all__ = [
     "Component",
@@ -21,10 +25,12 @@ __all__ = [
     "HessianOperator",
     "IntrinsicDimension",
     "LinearOperator",
+    "LocalLipschitz",
     "Measurement",
     "Neighbors",
     "Registry",
     "Snapshot",
+    "SpectralNorm",
     "Spectrum",
     "Split",
     "Tridiagonalization",
@@ -36,9 +42,13 @@ __all__ = [
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "lipschitz",
+    "lipschitz_bound",
+    "local_lipschitz",
     "measures",
     "nearest_neighbors",
     "registry",
+    "spectral_norm",
     "top_eigenvalues",
     "twonn",
 ]
