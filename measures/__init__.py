@@ -1,6 +1,7 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
 from measures.activations import layer_activations
+from measures.distance_to_initialisation import distance_to_initialisation
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
@@ -36,6 +37,7 @@ __all__ = [
     "Tridiagonalization",
     "canonical_json",
     "dense_spectrum",
+    "distance_to_initialisation",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",

@@ -189,6 +189,7 @@ def test_steep_where_there_are_no_data() -> None:
     """Data on a line, and a ridge beside it: only the noise, off the line, meets the ridge."""
     model = nn.Sequential(nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 1)).double()
     model[0].weight.data, model[0].bias.data = torch.tensor([[9.0, -9.0]]).double(), torch.tensor([-0.1]).double()
+    model[2].weight.data.fill_(1.0)
     line = gaussian(200, 1) @ torch.ones(1, 2, dtype=torch.float64)
     data = Split(line, torch.zeros(200))
     values = lipschitz(Snapshot(model, (), data, data, F.mse_loss)).values
