@@ -10,13 +10,15 @@ from measures.lipschitz import lipschitz
 from measures.lipschitz_bound import lipschitz_bound
 from measures.local_lipschitz import LocalLipschitz, local_lipschitz
 from measures.neighbors import Neighbors, nearest_neighbors
+from measures.norms import norms
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.path_norm import path_norm
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
-measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz])
+measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz, norms])
 
 __all__ = [
     "Component",
@@ -49,6 +51,8 @@ __all__ = [
     "local_lipschitz",
     "measures",
     "nearest_neighbors",
+    "norms",
+    "path_norm",
     "registry",
     "spectral_norm",
     "top_eigenvalues",

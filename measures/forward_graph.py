@@ -46,13 +46,18 @@ class Operation:
 def operations(model: nn.Module, inputs: Tensor) -> list[Operation]:
     """The operations of a forward pass in evaluation mode, in their order; ValueError if it cannot be traced."""
     with evaluating(model), torch.no_grad():
-        try:
-            traced = fx.symbolic_trace(model)
-        except (TraceError, TypeError) as error:
-            raise ValueError(f"the forward pass of {type(model).__name__} cannot be traced ({error})") from None
-        shapes = _Shapes(traced)
+        graph = traced(model)
+        shapes = _Shapes(graph)
         shapes.run(inputs)
-    return [_operation(traced, node, shapes.of.get(node.name, ())) for node in traced.graph.nodes]
+    return [_operation(graph, node, shapes.of.get(node.name, ())) for node in graph.graph.nodes]
+
+
+def traced(model: nn.Module) -> fx.GraphModule:
+    """The graph of the network in the mode it is in, on its own parameters; ValueError if it cannot be traced."""
+    try:
+        return fx.symbolic_trace(model)
+    except (TraceError, TypeError) as error:
+        raise ValueError(f"the forward pass of {type(model).__name__} cannot be traced ({error})") from None
 
 
 class _Shapes(fx.Interpreter):
@@ -60,6 +65,7 @@ class _Shapes(fx.Interpreter):
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
+        self.extra_traceback = False
         self.of: dict[str, tuple[int, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:  # of whatever type the operation returns
@@ -69,8 +75,8 @@ class _Shapes(fx.Interpreter):
         return result
 
 
-def _operation(traced: fx.GraphModule, node: fx.Node, shape: tuple[int, ...]) -> Operation:
-    module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+def _operation(graph: fx.GraphModule, node: fx.Node, shape: tuple[int, ...]) -> Operation:
+    module = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
     sources: list[fx.Node] = []
     fx.map_arg((node.args, node.kwargs), sources.append)
     return Operation(node.name, _kind(node, module), module, tuple(source.name for source in sources), shape)
