@@ -9,16 +9,18 @@ from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_qu
 from measures.lipschitz import lipschitz
 from measures.lipschitz_bound import lipschitz_bound
 from measures.local_lipschitz import LocalLipschitz, local_lipschitz
+from measures.margins import margins
 from measures.neighbors import Neighbors, nearest_neighbors
 from measures.norms import norms
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.pac_bayes_sigma import pac_bayes_sigma
 from measures.path_norm import path_norm
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
-measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz, norms])
+measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz, margins, norms, pac_bayes_sigma])
 
 __all__ = [
     "Component",
@@ -49,9 +51,11 @@ __all__ = [
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
+    "margins",
     "measures",
     "nearest_neighbors",
     "norms",
+    "pac_bayes_sigma",
     "path_norm",
     "registry",
     "spectral_norm",

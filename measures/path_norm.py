@@ -24,11 +24,11 @@ def path_norm(model: nn.Module, inputs: Tensor) -> float:
 
     For layers in a row that is the square root of the sum, over all paths from an input or a bias to an output, of the
     product of the squared weights (Neyshabur, Tomioka, Srebro, Norm-based capacity control in neural networks, COLT
-    2015; Jiang et al., Fantastic generalization measures, arXiv 1912.02178). It does not change when a factor is moved between ReLU layers.
-    Batch norm is the affine map of its running statistics, folded into the linear layer it follows; a residual sum adds
-    paths; average pooling has the weights 1 / size; max pooling takes the window's heaviest sum, so that not all of its
-    paths count. ValueError if the network is no ReLU network of such layers. Costs one forward pass of one example, of
-    the shape of `inputs`, in float64.
+    2015; Jiang et al., Fantastic generalization measures, arXiv 1912.02178). It does not change when a factor is moved
+    between ReLU layers. Batch norm is the affine map of its running statistics, folded into the linear layer it
+    follows; a residual sum adds paths; average pooling has the weights 1 / size; max pooling takes the window's
+    heaviest sum, so that not all of its paths count. ValueError if the network is no ReLU network of such layers. Costs
+    one forward pass of one example, of the shape of `inputs`, in float64.
 
     >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.ReLU(), nn.Linear(2, 1, bias=False))
     >>> model[0].weight.data, model[2].weight.data = torch.tensor([[3.0], [-4.0]]), torch.tensor([[1.0, 1.0]])
