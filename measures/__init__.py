@@ -1,7 +1,11 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
+from measures.activation_patterns import activation_patterns
+from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
 from measures.distance_to_initialisation import distance_to_initialisation
+from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
+from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
@@ -20,13 +24,27 @@ from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
-measures = registry("measure", [hessian_spectrum, intrinsic_dimension, lipschitz, margins, norms, pac_bayes_sigma])
+measures = registry(
+    "measure",
+    [
+        activation_regions,
+        far_lipschitz_bound,
+        hessian_spectrum,
+        intrinsic_dimension,
+        lipschitz,
+        margins,
+        norms,
+        pac_bayes_sigma,
+    ],
+)
 
 __all__ = [
     "Component",
+    "DropoutBoundTerms",
     "Eigenpairs",
     "Entry",
     "Estimate",
+    "FarBounds",
     "HessianOperator",
     "IntrinsicDimension",
     "LinearOperator",
@@ -39,9 +57,15 @@ __all__ = [
     "Spectrum",
     "Split",
     "Tridiagonalization",
+    "activation_patterns",
+    "activation_regions",
     "canonical_json",
     "dense_spectrum",
     "distance_to_initialisation",
+    "dropout_bound",
+    "dropout_bound_terms",
+    "far_bounds",
+    "far_lipschitz_bound",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",
