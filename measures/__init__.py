@@ -28,6 +28,7 @@ measures = registry(
     "measure",
     [
         activation_regions,
+        dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
         intrinsic_dimension,
