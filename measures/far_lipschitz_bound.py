@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 MOST_ROWS = 1 << 16  # of an activation vector: the product of the widths of the hidden layers
 LAYERS = ("Linear", "Conv1d", "Conv2d", "BatchNorm1d", "BatchNorm2d", "AvgPool1d", "AvgPool2d", "ReLU", "relu")
-SHAPING = ("Identity", "Dropout", "Flatten", "Unflatten", "flatten", "reshape", "add", "sub")
+SHAPING = ("Identity", "Dropout", "dropout", "Flatten", "Unflatten", "flatten", "reshape", "add", "sub")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ SLOPES = {
         ("ReLU", "relu", "Tanh", "tanh", "Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"), 1.0
     ),
     **dict.fromkeys(("Softplus", "ReLU6", "Hardtanh"), 1.0),
-    **dict.fromkeys(("Flatten", "Unflatten", "flatten", "reshape", "output", "input"), 1.0),
+    **dict.fromkeys(("Flatten", "Unflatten", "flatten", "reshape", "dropout", "contiguous", "output", "input"), 1.0),
     **dict.fromkeys(("Sigmoid", "sigmoid"), 0.25),
 }
 

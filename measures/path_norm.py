@@ -16,7 +16,20 @@ MEANS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 # On numbers that are not negative these are the identity, a maximum, or a rearrangement.
 PASSING = (nn.ReLU, nn.Identity, nn.Flatten, nn.Unflatten, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, *DROPOUTS)
-FUNCTIONS = ("add", "iadd", "add_", "relu", "relu_", "cat", "flatten", "reshape", "view", "view_as", "unflatten")
+FUNCTIONS = (
+    "add",
+    "iadd",
+    "add_",
+    "relu",
+    "relu_",
+    "cat",
+    "flatten",
+    "reshape",
+    "view",
+    "view_as",
+    "unflatten",
+    "dropout",
+)
 
 
 def path_norm(model: nn.Module, inputs: Tensor) -> float:

@@ -126,6 +126,18 @@ def test_overlapping_windows_reach_the_bound() -> None:
     assert local_lipschitz(model, x).value == pytest.approx(3.0) == lipschitz_bound(model, x)
 
 
+class FunctionalDropout(nn.Module):
+    """Doubles its input; drops part of it in training only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x + x, training=self.training)
+
+
+def test_bound_is_of_evaluation_mode_and_leaves_the_mode_alone() -> None:
+    model = FunctionalDropout().train()
+    assert lipschitz_bound(model, gaussian(3, 4)) == 2.0 and model.training
+
+
 class Branching(nn.Module):
     """Cannot be traced."""
 

@@ -109,6 +109,19 @@ def test_invariances(seed: int, scale: float) -> None:
     np.testing.assert_allclose(local_lipschitz(model, x).per_point, scale * before, rtol=1e-10)
 
 
+def test_is_the_normalised_step_of_the_first_bias_behind_an_identity() -> None:
+    """What a training with plain SGD sees (arXiv 2106.04186): ||dl/db1|| / |dl/df| = ||df/dx||, example by example."""
+    model, x, y = nn.Sequential(nn.Linear(5, 5), nn.ReLU(), mlp(1)).double().eval(), gaussian(20, 5), gaussian(20, 1)
+    model[0].weight.data = torch.eye(5, dtype=torch.float64)
+    steps = []
+    for i in range(20):
+        outputs = model(x[i : i + 1])
+        loss = (outputs - y[i : i + 1]).square().sum() / 2
+        (gradient,) = torch.autograd.grad(loss, model[0].bias)
+        steps.append(float(gradient.norm() / (outputs.detach() - y[i : i + 1]).abs().sum()))
+    np.testing.assert_allclose(local_lipschitz(model, x).per_point, steps, rtol=1e-11)
+
+
 def test_differences_of_outputs_never_exceed_it_in_a_linear_region() -> None:
     model, x = mlp(3).eval(), gaussian(30, 5)
     small = 1e-7 * gaussian(30, 5, seed=1)
