@@ -1,8 +1,9 @@
 """Distance to the initial weights (Loukas, Poiitis & Jegelka, NeurIPS 2021, arXiv 2106.04186, Cor. 3)."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from measures.distance_to_initialisation import tensor_distance
 from workers.losses.loss import Loss
 from workers.models.network import Network
 from workers.online.bias import first_bias
@@ -35,17 +36,15 @@ class _Distance:
         }
 
     def update(self, step: Step) -> None:
-        self.series.add(_distance(self.bias, self.state["initial_bias"]))
+        self.series.add(tensor_distance(self.bias, self.state["initial_bias"]))
 
     def summarise(self) -> dict[str, float]:
         epoch = self.series.summarise()
         numbers = {"mean": epoch["mean"], "largest": epoch["largest"]}
-        numbers["last"] = _distance(self.bias, self.state["initial_bias"]).item()
+        numbers["last"] = tensor_distance(self.bias, self.state["initial_bias"]).item()
         if self.parameters:
-            each = [_distance(parameter, self.state[f"initial.{name}"]) for name, parameter in self.parameters.items()]
+            each = [
+                tensor_distance(parameter, self.state[f"initial.{name}"]) for name, parameter in self.parameters.items()
+            ]
             numbers["all_parameters"] = torch.linalg.vector_norm(torch.stack(each)).item()
         return numbers
-
-
-def _distance(parameter: nn.Parameter, initial: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(parameter.detach().double() - initial)
