@@ -1,6 +1,7 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
 from measures.activations import layer_activations
+from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
@@ -8,12 +9,14 @@ from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_qu
 from measures.neighbors import Neighbors, nearest_neighbors
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
 measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
 
 __all__ = [
+    "CanonicalCorrelation",
     "Component",
     "Eigenpairs",
     "Entry",
@@ -30,15 +33,23 @@ __all__ = [
     "Tridiagonalization",
     "canonical_json",
     "dense_spectrum",
+    "flattened",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "mean_cca",
     "measures",
     "nearest_neighbors",
+    "positions_as_examples",
+    "pwcca",
+    "pwcca_as_released",
+    "r2_cca",
     "registry",
+    "spatial_average",
+    "svcca",
     "top_eigenvalues",
     "twonn",
 ]
