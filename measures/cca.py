@@ -149,8 +149,8 @@ def pwcca_as_released(x: Representation, y: Representation) -> float:
     vectors, so it is not quite a function of the data. The side of fewer units gives the weights. Both covariances must
     have full rank. Costs as `mean_cca`.
     """
-    raw = [torch.as_tensor(side).detach().to(torch.float64) for side in (x, y)]
     pair = centred_pair(x, y)
+    raw = [torch.as_tensor(side).detach().to(torch.float64) for side in (x, y)]
     if raw[0].shape[1] > raw[1].shape[1]:
         raw, pair = raw[::-1], pair[::-1]
     whiteners = [_symmetric_whitener(side) for side in pair]
