@@ -2,12 +2,14 @@
 
 from measures.activations import layer_activations
 from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
+from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
 from measures.neighbors import Neighbors, nearest_neighbors
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.procrustes import ProcrustesDistance, procrustes_distance
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.spectrum import Spectrum, dense_spectrum
@@ -23,9 +25,11 @@ __all__ = [
     "Estimate",
     "HessianOperator",
     "IntrinsicDimension",
+    "KernelAlignment",
     "LinearOperator",
     "Measurement",
     "Neighbors",
+    "ProcrustesDistance",
     "Registry",
     "Snapshot",
     "Spectrum",
@@ -40,13 +44,17 @@ __all__ = [
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "linear_cka",
     "mean_cca",
     "measures",
+    "minibatch_cka",
     "nearest_neighbors",
     "positions_as_examples",
+    "procrustes_distance",
     "pwcca",
     "pwcca_as_released",
     "r2_cca",
+    "rbf_cka",
     "registry",
     "spatial_average",
     "svcca",

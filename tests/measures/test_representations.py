@@ -43,7 +43,7 @@ def test_refuses_what_has_no_positions(as_rows) -> None:
         as_rows(np.zeros((5, 3)))
 
 
-@pytest.mark.parametrize("page", ["canonical_correlation"])
+@pytest.mark.parametrize("page", ["canonical_correlation", "kernel_alignment", "procrustes_distance"])
 def test_examples_of_the_page_run(page: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
     assert blocks
@@ -54,7 +54,7 @@ def test_examples_of_the_page_run(page: str) -> None:
         assert printed.getvalue()
 
 
-@pytest.mark.parametrize("name", ["cca", "cca_null", "representations"])
+@pytest.mark.parametrize("name", ["cca", "cca_null", "cka", "procrustes", "representations"])
 def test_examples_of_the_docstrings_hold(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"measures.{name}"))
     assert results.attempted > 0 and results.failed == 0
