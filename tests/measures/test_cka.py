@@ -132,13 +132,13 @@ def test_null_is_the_mean_over_all_pairings(measure) -> None:
     assert abs(np.mean(debiased)) < 0.1 < np.std(debiased)
 
 
-@pytest.mark.parametrize(("n", "published"), [(200, 0.333), (2000, 0.0476)])
+@pytest.mark.parametrize(("n", "published"), [(200, 0.33333), (2000, 0.047619)])
 def test_gaussian_data_lie_around_the_published_null(n: int, published: float) -> None:
-    """sqrt(pq / ((n + p)(n + q))) for p = q = 100, to the leading order in 1 / n."""
+    """sqrt(pq / ((n + p)(n + q))) for p = q = 100; the next order is 1 / n of it."""
     rng = np.random.default_rng(0)
     pairs = [(rng.normal(size=(n, 100)), rng.normal(size=(n, 100))) for _ in range(10)]
     results = [linear_cka(*pair) for pair in pairs]
-    assert np.mean([result.null for result in results]) == pytest.approx(published, rel=0.005)
+    assert np.mean([result.null for result in results]) == pytest.approx(published, rel=2 / n)
     debiased = [linear_cka(*pair, debiased=True).value for pair in pairs]
     for differences in ([result.value - result.null for result in results], debiased):
         assert abs(np.mean(differences)) < 4 * np.std(differences) / 10**0.5
