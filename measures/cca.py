@@ -149,16 +149,12 @@ def pwcca_as_released(x: Representation, y: Representation) -> float:
     vectors, so it is not quite a function of the data. The side of fewer units gives the weights. Both covariances must
     have full rank. Costs as `mean_cca`.
     """
-    pair = centred_pair(x, y)
-    raw = [torch.as_tensor(side).detach().to(torch.float64) for side in (x, y)]
-    if raw[0].shape[1] > raw[1].shape[1]:
-        raw, pair = raw[::-1], pair[::-1]
-    whiteners = [_symmetric_whitener(side) for side in pair]
+    first, second = sorted(centred_pair(x, y), key=lambda side: side.rows.shape[1])
     left, correlations, _ = torch.linalg.svd(
-        whiteners[0] @ pair[0].rows.T @ pair[1].rows @ whiteners[1], full_matrices=False
+        _symmetric_whitener(first) @ first.rows.T @ second.rows @ _symmetric_whitener(second), full_matrices=False
     )
-    basis, _ = torch.linalg.qr(pair[0].rows @ left + raw[0].mean(dim=0))
-    weights = (basis.T @ raw[0]).abs().sum(dim=1)
+    basis, _ = torch.linalg.qr(first.rows @ left + first.means)
+    weights = (basis.T @ (first.rows + first.means)).abs().sum(dim=1)
     return float(weights @ correlations / weights.sum())
 
 

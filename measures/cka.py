@@ -6,7 +6,7 @@ from which the infinitesimal jackknife gives the standard error; nothing is draw
 covariances or from blocks of the Gram matrices, whichever is less work, and never hold a matrix of n x n.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +14,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from measures.representations import Representation, centred_pair
+from measures.representations import Centred, Representation, centred_pair
 
+# Of one block of a Gram matrix. Eight blocks or more leave out most of what lies below the diagonal; below 128 rows
+# matrix products slow down.
 BLOCK_BYTES = 1 << 26
+MIN_BLOCK_ROWS = 128
 ROUNDING = 1e-12
 
 
@@ -112,24 +115,32 @@ def minibatch_cka(batches: Iterable[tuple[Representation, Representation]]) -> K
     >>> round(minibatch_cka((x[i : i + 20], 5 * x[i : i + 20]) for i in range(0, 100, 20)).value, 12)
     1.0
     """
-    size, short, totals = 0, 0, list[Tensor]()
-    for x, y in batches:
-        first, second = centred_pair(x, y, min_examples=1 if size else 4)
-        size = size or len(first.rows)
-        if short or len(first.rows) > size:
-            raise ValueError(
-                f"a batch of {short or len(first.rows)} examples is not valid: all but the last have {size}"
-            )
-        if len(first.rows) < size:
-            short = len(first.rows)
-        else:
-            products = _linear_products(first.rows, second.rows).debiased()
-            totals.append(torch.stack([products.xy.sum(), products.xx.sum(), products.yy.sum()]))
+    size, scales, totals = 0, (1.0, 1.0), list[Tensor]()
+    for first, second in _equal_batches(batches):
+        if not totals:
+            size, scales = len(first.rows), (first.scale, second.scale)
+        # In the units of the first batch: batches are averaged, so they must not be scaled one by one.
+        x, y = (side.rows * (side.scale / scale) for side, scale in zip((first, second), scales, strict=True))
+        products = _linear_products(x, y).debiased()
+        totals.append(torch.stack([products.xy.sum(), products.xx.sum(), products.yy.sum()]))
     if not totals:
         raise ValueError("there are no batches to compare")
     sums = torch.stack(totals)
     stderr = _batch_jackknife(sums) if len(sums) > 1 else None
     return KernelAlignment(float(_ratio(sums.sum(dim=0))), stderr, 0.0, size * len(sums))
+
+
+def _equal_batches(batches: Iterable[tuple[Representation, Representation]]) -> Iterator[tuple[Centred, Centred]]:
+    """The batches, checked and centred, without a shorter last one."""
+    size, short = 0, 0
+    for x, y in batches:
+        size = size or len(x)
+        if short or len(x) > size:
+            raise ValueError(f"a batch of {short or len(x)} examples is not valid: all but the last have {size}")
+        if len(x) < size:
+            short = len(x)
+        else:
+            yield centred_pair(x, y, min_examples=4)
 
 
 def _linear_products(x: Tensor, y: Tensor) -> _Products:
@@ -151,7 +162,7 @@ def _sums_by_blocks(x: Tensor, y: Tensor) -> list[Tensor]:
     """The same from blocks of rows of the Gram matrices, above the diagonal only, as both are symmetric."""
     size = len(x)
     sums = [torch.zeros(size, dtype=x.dtype, device=x.device) for _ in range(3)]
-    num_rows = max(1, BLOCK_BYTES // (8 * size))
+    num_rows = max(1, min(BLOCK_BYTES // (8 * size), max(MIN_BLOCK_ROWS, size // 8)))
     for start in range(0, size, num_rows):
         gram_x, gram_y = (side[start : start + num_rows] @ side[start:].T for side in (x, y))
         for total, product in zip(sums, (gram_x * gram_y, gram_x**2, gram_y**2), strict=True):

@@ -17,19 +17,23 @@ REFUSED_DTYPES = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True)
 class Centred:
-    """A representation (examples, features) in float64 with column means 0, and `precision`, the unit of its input.
+    """A representation (examples, features) in float64 without its column means, and what was known of it before.
 
-    `scale` is the largest absolute value of each column before centring.
+    All of it is divided by `scale`, the power of two that brings the largest entry near 1, which changes no comparison
+    and keeps fourth powers finite. `largest` is the largest absolute value of each column before centring, `precision`
+    the rounding unit of the input.
     """
 
     rows: Tensor
-    scale: Tensor
+    means: Tensor
+    largest: Tensor
+    scale: float
     precision: float
 
     @property
     def smallest_norm(self) -> Tensor:
         """Norm of each column below which it is constant up to rounding."""
-        return 10 * self.precision * len(self.rows) ** 0.5 * self.scale
+        return 10 * self.precision * len(self.rows) ** 0.5 * self.largest
 
 
 def centred_pair(x: Representation, y: Representation, *, min_examples: int = 3) -> tuple[Centred, Centred]:
@@ -44,7 +48,7 @@ def centred_pair(x: Representation, y: Representation, *, min_examples: int = 3)
 
 def centred(name: str, values: Representation, min_examples: int) -> Centred:
     """One representation, checked and centred."""
-    given = torch.as_tensor(values).detach()
+    given = _tensor(values)
     if given.dtype in REFUSED_DTYPES or given.is_complex():
         raise ValueError(f"{name} has dtype {given.dtype}; float32, float64 or integers are valid")
     if given.ndim != 2 or given.shape[1] < 1:
@@ -56,8 +60,11 @@ def centred(name: str, values: Representation, min_examples: int) -> Centred:
     rows = given.to(torch.float64)
     if not torch.isfinite(rows).all():
         raise ValueError(f"{int((~torch.isfinite(rows)).any(dim=1).sum())} rows of {name} hold NaN or infinity")
+    scale = 2.0 ** max(int(torch.frexp(rows.abs().max()).exponent) - 1, -1000)
+    rows = rows / scale
+    means = rows.mean(dim=0)
     precision = torch.finfo(given.dtype).eps if given.is_floating_point() else torch.finfo(torch.float64).eps
-    result = Centred(rows - rows.mean(dim=0), rows.abs().amax(dim=0), precision)
+    result = Centred(rows - means, means, rows.abs().amax(dim=0), scale, precision)
     if (torch.linalg.vector_norm(result.rows, dim=0) <= result.smallest_norm).all():
         raise ValueError(f"{name} is constant: all {len(rows)} examples are equal, so there is nothing to compare")
     return result
@@ -94,7 +101,12 @@ def spatial_average(x: Representation) -> Tensor:
 
 
 def _images(x: Representation) -> Tensor:
-    images = torch.as_tensor(x)
+    images = _tensor(x)
     if images.ndim != 4:
         raise ValueError(f"shape {tuple(images.shape)} is not valid: (examples, channels, height, width)")
     return images
+
+
+def _tensor(values: Representation) -> Tensor:
+    """A tensor; of an array a copy, as torch warns of read-only memory and refuses negative strides."""
+    return values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))

@@ -172,6 +172,16 @@ def test_batches_are_averaged_before_the_ratio_and_a_short_last_one_is_left_out(
     one, two = (minibatch_cka([batch]).value for batch in batches[:2])
     assert result.stderr == pytest.approx(abs(one - two) / 2, rel=1e-10)  # the jackknife of two
     assert minibatch_cka(batches[:1]).stderr is None
+    assert minibatch_cka([*batches[:2], (x[:1], y[:1])]) == result
+
+
+def test_batches_of_unlike_scale_keep_their_weights() -> None:
+    x, y = related(20, 3, 4)
+    x[10:] *= 1000.0
+    batches = [(x[i : i + 10], y[i : i + 10]) for i in (0, 10)]
+    norms = [[unbiased_hsic(a @ a.T, b @ b.T) for a, b in ((x, y), (x, x), (y, y))] for x, y in batches]
+    xy, xx, yy = np.sum(norms, axis=0)
+    assert minibatch_cka(batches).value == pytest.approx(xy / np.sqrt(xx * yy), rel=1e-8)
 
 
 @settings(deadline=None, max_examples=15)
