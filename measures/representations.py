@@ -38,17 +38,17 @@ class Centred:
 
 def centred_pair(x: Representation, y: Representation, *, min_examples: int = 3) -> tuple[Centred, Centred]:
     """Both representations, checked and centred; the errors say which is meant."""
-    first, second = centred("x", x, min_examples), centred("y", y, min_examples)
+    given_x, given_y = _tensor(x), _tensor(y)
+    if given_x.device != given_y.device:
+        raise ValueError(f"x is on {given_x.device} and y on {given_y.device}; they must be on one device")
+    first, second = centred("x", given_x, min_examples), centred("y", given_y, min_examples)
     if len(first.rows) != len(second.rows):
         raise ValueError(f"x has {len(first.rows)} examples and y {len(second.rows)}; rows must be the same examples")
-    if first.rows.device != second.rows.device:
-        raise ValueError(f"x is on {first.rows.device} and y on {second.rows.device}; they must be on one device")
     return first, second
 
 
-def centred(name: str, values: Representation, min_examples: int) -> Centred:
+def centred(name: str, given: Tensor, min_examples: int) -> Centred:
     """One representation, checked and centred."""
-    given = _tensor(values)
     if given.dtype in REFUSED_DTYPES or given.is_complex():
         raise ValueError(f"{name} has dtype {given.dtype}; float32, float64 or integers are valid")
     if given.ndim != 2 or given.shape[1] < 1:

@@ -69,6 +69,12 @@ def test_read_only_and_reversed_arrays_are_taken_as_they_are() -> None:
     assert linear_cka(frozen, x[::-1]) == linear_cka(x[::-1].copy(), frozen)
 
 
+def test_two_devices_are_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    with pytest.raises(ValueError, match="x is on cpu and y on meta; they must be on one device"):
+        linear_cka(x, torch.empty(10, 3, device="meta"))
+
+
 def test_comparing_leaves_the_inputs_and_the_global_generators_alone() -> None:
     x, y = (torch.randn(20, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
     before, states = (x.clone(), y.clone()), (torch.get_rng_state(), np.random.get_state()[1].copy())
