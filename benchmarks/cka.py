@@ -10,14 +10,13 @@ Layers are random features of one input behind a ReLU, so that the values differ
 """
 
 import argparse
-import datetime
 import os
-import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
 
 import torch
+from machine import machine
 from torch import Tensor
 
 from measures import linear_cka
@@ -84,12 +83,9 @@ def main() -> None:
     print(f"\nvalues from {min(values['peer']):.4f} to {max(values['peer']):.4f}; largest difference {largest:.1e}")
     if largest > TOLERANCE:
         raise SystemExit(f"the values differ by {largest:.1e}, more than {TOLERANCE:.0e}")
-    print(f"ratio peer / ours: {seconds['peer'] / seconds['ours']:.1f}")
+    print(f"ratio peer / ours: {seconds['peer'] / seconds['ours']:.2f}")
     print(f"{len(pairs)} pairs, {arguments.examples} examples, widths {arguments.widths}; {arguments.device}")
-    threads = f"{torch.get_num_threads()} threads, load before the start {load:.1f}"
-    print(
-        f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}; {platform.machine()}, torch {torch.__version__}, {threads}"
-    )
+    print(f"{machine()}; {torch.get_num_threads()} threads, load before the start {load:.1f}")
 
 
 if __name__ == "__main__":
