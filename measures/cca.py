@@ -59,7 +59,7 @@ def mean_cca(x: Representation, y: Representation) -> CanonicalCorrelation:
     r"""Mean canonical correlation of two representations of the same examples, in rows.
 
     $\frac1k\sum_{i \le k} \rho_i$, k the smaller of the two ranks. 1 where one side is an invertible linear map of the
-    other. Raghu, Gilmer, Yosinski, Sohl-Dickstein, NeurIPS 2017, arXiv 1706.05806, section 2.1. The null expectation
+    other. Raghu, Gilmer, Yosinski, Sohl-Dickstein, NeurIPS 2017, arXiv 1706.05806. The null expectation
     is a mean over draws with a fixed seed. Costs one SVD of each side, O(n p^2 + n q^2), for n examples of p and q
     features.
 
@@ -76,7 +76,7 @@ def r2_cca(x: Representation, y: Representation) -> CanonicalCorrelation:
     r"""Mean squared canonical correlation of two representations of the same examples, in rows.
 
     $\frac1k\sum_{i \le k} \rho_i^2$, k the smaller of the two ranks: the share of the smaller space that the larger
-    one explains. Kornblith, Norouzi, Lee, Hinton, ICML 2019, arXiv 1905.00414, section 3. Its expectation for
+    one explains. Kornblith, Norouzi, Lee, Hinton, ICML 2019, arXiv 1905.00414. Its expectation for
     independent data is max(rank) / (n - 1) exactly. Costs as `mean_cca`.
 
     >>> import numpy as np
@@ -97,7 +97,7 @@ def svcca(
     """Mean canonical correlation of the leading principal components of two representations.
 
     Of each side the fewest components are kept that hold the share `variance` of the squared singular values; google's
-    tutorial and anatome add up the singular values themselves. Raghu et al., arXiv 1706.05806, section 2. `null` and
+    tutorial and anatome add up the singular values themselves. Raghu et al., arXiv 1706.05806. `null` and
     `stderr` are those of data of the kept dimensions: the choice of components is taken as given. Invariant under
     rotations and a common scale of either side. Costs as `mean_cca`.
 
@@ -118,8 +118,7 @@ def pwcca(x: Representation, y: Representation) -> CanonicalCorrelation:
 
     $\sum \alpha_i \rho_i / \sum \alpha_i$ with $\alpha_i = \sum_j |\langle h_i, x_j \rangle|$ over the centred units
     $x_j$ of x and the variates $h_i$ of unit length in the space of x. Not symmetric: `pwcca(y, x)` weighs by y; the
-    paper's code weighs by the side of fewer units. Morcos, Raghu, Bengio, NeurIPS 2018, arXiv 1806.05759, section
-    3. For independent data the weights are independent of the correlations, so that the expectation is that of
+    paper's code weighs by the side of fewer units. Morcos, Raghu, Bengio, NeurIPS 2018, arXiv 1806.05759. For independent data the weights are independent of the correlations, so that the expectation is that of
     `mean_cca`. Costs as `mean_cca`.
 
     >>> import numpy as np

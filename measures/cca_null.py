@@ -2,7 +2,7 @@
 
 The squared correlations of a p- and a q-dimensional subspace of independent Gaussian data have the law of the Jacobi
 ensemble, whatever the other subspace is. It is the law of the squared singular values of a random bidiagonal matrix
-(Edelman and Sutton, The beta-Jacobi matrix model, Found. Comput. Math. 8 (2008), theorem 1), so that a draw takes
+(Edelman and Sutton, The beta-Jacobi matrix model, Found. Comput. Math. 8 (2008) 259), so that a draw takes
 O(q^2) operations, whatever the number of examples, and not a CCA.
 """
 

@@ -48,7 +48,7 @@ class _Products:
     diagonal_y: Tensor
 
     def debiased(self) -> "_Products":
-        """Row sums that add up to n (n - 3) times the unbiased estimators of Song et al. (2012), equation 4."""
+        """Row sums that add up to n (n - 3) times the unbiased estimators of Song et al. (2012)."""
         a, b = self.diagonal_x, self.diagonal_y
         xy, xx, yy = _debiased(self.xy, a, b), _debiased(self.xx, a, a), _debiased(self.yy, b, b)
         for name, unbiased, biased in (("x", xx, self.xx), ("y", yy, self.yy)):
@@ -61,10 +61,10 @@ def linear_cka(x: Representation, y: Representation, *, debiased: bool = False) 
     r"""Linear centred kernel alignment of two representations of the same examples, in rows.
 
     $\lVert Y^\top X \rVert_F^2 / (\lVert X^\top X \rVert_F \lVert Y^\top Y \rVert_F)$, centred. Kornblith, Norouzi,
-    Lee, Hinton, ICML 2019, arXiv 1905.00414, equation 1 and section 2. Invariant under rotations and a common scale of
+    Lee, Hinton, ICML 2019, arXiv 1905.00414. Invariant under rotations and a common scale of
     either side, not under other linear maps. Without `debiased` it grows towards 1 with the number of features over
     examples; with it, each norm is the unbiased estimator (Song et al., JMLR 13 (2012) 1393; Nguyen, Raghu, Kornblith,
-    arXiv 2010.15327, equation 3) and the value can be slightly negative. Costs O(n (p^2 + p q + q^2)) or
+    arXiv 2010.15327) and the value can be slightly negative. Costs O(n (p^2 + p q + q^2)) or
     O(n^2 (p + q)), the smaller.
 
     >>> import numpy as np
@@ -86,7 +86,7 @@ def rbf_cka(
     r"""Centred kernel alignment with Gaussian kernels of a width set by the data.
 
     $k(x, x') = \exp(-\lVert x - x' \rVert^2 / (2 \sigma^2))$, σ being `bandwidth` times the median distance between two
-    different examples of that side. Kornblith et al., arXiv 1905.00414, section 2. The standard error takes σ as given.
+    different examples of that side. Kornblith et al., arXiv 1905.00414. The standard error takes σ as given.
     Large bandwidths give linear CKA. Costs O(n^2 (p + q)) and the memory of four matrices of n x n.
 
     >>> import numpy as np
@@ -106,7 +106,7 @@ def minibatch_cka(batches: Iterable[tuple[Representation, Representation]]) -> K
     """Debiased linear alignment of representations that come in pairs of batches and never fit together.
 
     The three unbiased estimators are averaged over the batches separately and divided at the end. Nguyen, Raghu,
-    Kornblith, arXiv 2010.15327, equation 2. All batches have the size of the first, at least 4; a shorter last one is
+    Kornblith, arXiv 2010.15327. All batches have the size of the first, at least 4; a shorter last one is
     left out. The standard error is the jackknife over batches, which takes them as independent: when shuffled passes
     over the same examples are chained, it is too small. Costs as `linear_cka` on every batch.
 

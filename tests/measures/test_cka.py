@@ -36,7 +36,7 @@ def hsic(k: np.ndarray, m: np.ndarray) -> float:
 
 
 def unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
-    """Song et al., equation 4, with the diagonals set to 0."""
+    """HSIC_1 of Song et al., with the diagonals set to 0."""
     n = len(k)
     k, m = k - np.diag(np.diag(k)), m - np.diag(np.diag(m))
     cross = k.sum(axis=0) @ m.sum(axis=0)
