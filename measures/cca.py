@@ -118,8 +118,9 @@ def pwcca(x: Representation, y: Representation) -> CanonicalCorrelation:
 
     $\sum \alpha_i \rho_i / \sum \alpha_i$ with $\alpha_i = \sum_j |\langle h_i, x_j \rangle|$ over the centred units
     $x_j$ of x and the variates $h_i$ of unit length in the space of x. Not symmetric: `pwcca(y, x)` weighs by y; the
-    paper's code weighs by the side of fewer units. Morcos, Raghu, Bengio, NeurIPS 2018, arXiv 1806.05759. For independent data the weights are independent of the correlations, so that the expectation is that of
-    `mean_cca`. Costs as `mean_cca`.
+    paper's code weighs by the side of fewer units. Morcos, Raghu, Bengio, NeurIPS 2018, arXiv 1806.05759. For
+    independent data the weights are independent of the correlations, so that the expectation is that of `mean_cca`.
+    Costs as `mean_cca`.
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).normal(size=(1000, 2)) * np.array([1.0, 0.1])
