@@ -3,6 +3,8 @@
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
+from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
+from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
 from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
@@ -19,7 +21,9 @@ from measures.norms import norms
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.pac_bayes_sigma import pac_bayes_sigma
 from measures.path_norm import path_norm
+from measures.procrustes import ProcrustesDistance, procrustes_distance
 from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
@@ -40,6 +44,7 @@ measures = registry(
 )
 
 __all__ = [
+    "CanonicalCorrelation",
     "Component",
     "DropoutBoundTerms",
     "Eigenpairs",
@@ -48,10 +53,12 @@ __all__ = [
     "FarBounds",
     "HessianOperator",
     "IntrinsicDimension",
+    "KernelAlignment",
     "LinearOperator",
     "LocalLipschitz",
     "Measurement",
     "Neighbors",
+    "ProcrustesDistance",
     "Registry",
     "Snapshot",
     "SpectralNorm",
@@ -67,23 +74,35 @@ __all__ = [
     "dropout_bound_terms",
     "far_bounds",
     "far_lipschitz_bound",
+    "flattened",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "linear_cka",
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
     "margins",
+    "mean_cca",
     "measures",
+    "minibatch_cka",
     "nearest_neighbors",
     "norms",
     "pac_bayes_sigma",
     "path_norm",
+    "positions_as_examples",
+    "procrustes_distance",
+    "pwcca",
+    "pwcca_as_released",
+    "r2_cca",
+    "rbf_cka",
     "registry",
+    "spatial_average",
     "spectral_norm",
+    "svcca",
     "top_eigenvalues",
     "twonn",
 ]
