@@ -5,7 +5,7 @@ from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
-from measures.neighbors import Neighbors, nearest_neighbors
+from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.spectrum import Spectrum, dense_spectrum
@@ -38,6 +38,7 @@ __all__ = [
     "layer_activations",
     "measures",
     "nearest_neighbors",
+    "neighbors_among",
     "registry",
     "top_eigenvalues",
     "twonn",

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from measures.activations import layer_activations
 from measures.inputs import Estimate, Measurement, Snapshot
+from measures.points import NOTABLE_DROP
 from measures.twonn import IntrinsicDimension, twonn
 
-NOTABLE_DROP = 0.01
 NAN = Estimate(math.nan)
 
 

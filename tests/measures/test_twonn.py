@@ -91,6 +91,25 @@ def test_arrays_and_tensors_agree() -> None:
     assert twonn(x) == twonn(x.detach().numpy())
 
 
+def test_kept_neighbours_give_the_same_result() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    assert twonn(nearest_neighbors(x, 7)) == twonn(x)
+
+
+def test_says_what_limits_the_number() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    assert (twonn(x).dtype, twonn(x).notes) == ("float64", ())
+    assert twonn(x.astype(np.float32)).dtype == "float32"
+    high = twonn(rng.normal(size=(300, 30)))
+    assert high.value > 10 and "above 10 is underestimated" in high.notes[0]
+    half = twonn(torch.from_numpy(x).to(torch.bfloat16))
+    assert half.dtype == "bfloat16" and "came in bfloat16" in half.notes[-1]
+    assert half.value == twonn(torch.from_numpy(x).to(torch.bfloat16).double()).value
+    repeated = twonn(np.vstack([x, x[:10]]))
+    assert repeated.notes == ("20 of 310 points were dropped as duplicates of another.",)
+
+
 def test_duplicates_are_dropped_and_counted() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3))
@@ -118,10 +137,10 @@ LATTICE = np.stack(np.meshgrid(*[np.arange(4.0)] * 3), axis=-1).reshape(-1, 3)
 @pytest.mark.parametrize(
     ("x", "options", "message"),
     [
-        (np.zeros((2, 3)), {}, r"shape \(2, 3\) is not valid: examples in rows, at least 3"),
+        (np.zeros((2, 3)), {}, "2 points are too few: 2 neighbours of each need 3"),
         (np.zeros(9), {}, r"shape \(9,\) is not valid"),
         (np.ones((10, 3)), {}, "0 of 10 points have no duplicate; at least 3 are needed"),
-        (np.full((10, 3), np.nan), {}, "10 rows hold NaN"),
+        (np.full((10, 3), np.nan), {}, "10 of 10 rows hold NaN"),
         (LATTICE, {}, r"all 64 points have r1 = r2 \(a lattice\?\)"),
         (LATTICE, {"method": "mle"}, "all 64 points have r1 = r2"),
         (np.vstack([LATTICE, [[9.0, 9.0, 9.0]]]), {}, "discard_fraction=0.1 is not valid here: the 58 smallest ratios"),

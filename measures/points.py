@@ -1,0 +1,53 @@
+"""Points to measure: the examples in the rows of an array or tensor, checked, and in float64.
+
+Half precision is taken as it is (float64 holds it exactly), but rounding has already moved the points: results carry
+the precision they came in, and a note where that matters.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Points: TypeAlias = Tensor | NDArray[np.generic]
+
+HALF = ("float16", "bfloat16")
+HIGH_DIMENSION = 10
+NOTABLE_DROP = 0.01  # of the points
+
+
+def as_points(x: Points, *, at_least: int = 1) -> Tensor:
+    """The examples in float64, detached; an error where they are no matrix of finite real numbers."""
+    is_real = not x.is_complex() if isinstance(x, Tensor) else x.dtype.kind in "biuf"
+    if not is_real:
+        raise ValueError(f"dtype {dtype_name(x)} is not valid: real numbers, as float32")
+    # An array that is read-only, reversed or of another byte order is copied: torch cannot share those.
+    points = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.require(x, np.float64, ("C", "W")))
+    if points.ndim != 2 or len(points) < at_least or points.shape[1] < 1:
+        raise ValueError(f"shape {tuple(points.shape)} is not valid: examples in rows, at least {at_least} of them")
+    points = points.to(torch.float64)
+    finite = torch.isfinite(points).all(dim=1)
+    if not finite.all():
+        raise ValueError(f"{int((~finite).sum())} of {len(points)} rows hold NaN or infinity")
+    return points
+
+
+def dtype_name(x: Points) -> str:
+    """The precision that the points came in, as `float32`."""
+    return str(x.dtype).removeprefix("torch.")
+
+
+def notes_on(value: float, num_points: int, num_dropped: int, dtype: str) -> tuple[str, ...]:
+    """What limits an estimate of the dimension from distances: saturation, dropped points, half precision."""
+    notes: list[str] = []
+    if value > HIGH_DIMENSION:
+        notes.append(
+            f"A dimension above {HIGH_DIMENSION} is underestimated at any number of points; compare equal numbers."
+        )
+    if num_dropped > NOTABLE_DROP * num_points:
+        notes.append(f"{num_dropped} of {num_points} points were dropped as duplicates of another.")
+    if dtype in HALF:
+        notes.append(f"The points came in {dtype}, whose rounding moves near points together; measure in float32.")
+    return tuple(notes)
