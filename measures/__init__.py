@@ -1,13 +1,16 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
 from measures.activations import layer_activations
+from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
+from measures.levina_bickel import LikelihoodDimension, levina_bickel
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.scale_curve import Plateau
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.twonn import IntrinsicDimension, twonn
 
@@ -20,22 +23,28 @@ __all__ = [
     "Estimate",
     "HessianOperator",
     "IntrinsicDimension",
+    "LikelihoodDimension",
     "LinearOperator",
     "Measurement",
     "Neighbors",
+    "Plateau",
     "Registry",
+    "ScaleCurve",
+    "ScaleEstimate",
     "Snapshot",
     "Spectrum",
     "Split",
     "Tridiagonalization",
     "canonical_json",
     "dense_spectrum",
+    "gride",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "levina_bickel",
     "measures",
     "nearest_neighbors",
     "neighbors_among",
