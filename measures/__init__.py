@@ -9,6 +9,8 @@ from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_qu
 from measures.levina_bickel import LikelihoodDimension, levina_bickel
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.participation_ratio import ParticipationRatio, participation_ratio
+from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_dimension, pca_dimension
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.scale_curve import Plateau
 from measures.spectrum import Spectrum, dense_spectrum
@@ -25,8 +27,11 @@ __all__ = [
     "IntrinsicDimension",
     "LikelihoodDimension",
     "LinearOperator",
+    "LocalPcaDimension",
     "Measurement",
     "Neighbors",
+    "ParticipationRatio",
+    "PcaDimension",
     "Plateau",
     "Registry",
     "ScaleCurve",
@@ -45,9 +50,12 @@ __all__ = [
     "lanczos_quadrature",
     "layer_activations",
     "levina_bickel",
+    "local_pca_dimension",
     "measures",
     "nearest_neighbors",
     "neighbors_among",
+    "participation_ratio",
+    "pca_dimension",
     "registry",
     "top_eigenvalues",
     "twonn",

@@ -16,6 +16,7 @@ Points: TypeAlias = Tensor | NDArray[np.generic]
 HALF = ("float16", "bfloat16")
 HIGH_DIMENSION = 10
 NOTABLE_DROP = 0.01  # of the points
+NOTABLE_RANK = 0.1  # of the points
 
 
 def as_points(x: Points, *, at_least: int = 1) -> Tensor:
@@ -48,6 +49,32 @@ def notes_on(value: float, num_points: int, num_dropped: int, dtype: str) -> tup
         )
     if num_dropped > NOTABLE_DROP * num_points:
         notes.append(f"{num_dropped} of {num_points} points were dropped as duplicates of another.")
-    if dtype in HALF:
-        notes.append(f"The points came in {dtype}, whose rounding moves near points together; measure in float32.")
-    return tuple(notes)
+    return (*notes, *half_precision(dtype))
+
+
+def limited_by_points(value: float, num_points: int, dtype: str) -> tuple[str, ...]:
+    """What limits a number of linear directions: too few points to span them, half precision."""
+    notes: list[str] = []
+    if value > NOTABLE_RANK * num_points:
+        notes.append(f"{value:.4g} directions are many for {num_points} points, which limit them.")
+    return (*notes, *half_precision(dtype))
+
+
+def half_precision(dtype: str) -> tuple[str, ...]:
+    """That the points came in half precision, if they did."""
+    if dtype not in HALF:
+        return ()
+    return (f"The points came in {dtype}, whose rounding moves near points together; measure in float32.",)
+
+
+def centred(points: Tensor) -> Tensor:
+    """The points about their mean, scaled to a largest coordinate of 1; an error where all are the same point.
+
+    The first point is subtracted first: equal points then give exact zeros, and a large common offset costs nothing.
+    """
+    moved = points - points[0]
+    largest = moved.abs().max()
+    if largest == 0:
+        raise ValueError(f"all {len(points)} points are equal: they have no dimension")
+    moved /= largest
+    return moved - moved.mean(dim=0)
