@@ -1,6 +1,7 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
 from measures.activations import layer_activations
+from measures.correlation_dimension import CorrelationDimension, correlation_dimension
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
@@ -20,6 +21,7 @@ measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
 
 __all__ = [
     "Component",
+    "CorrelationDimension",
     "Eigenpairs",
     "Entry",
     "Estimate",
@@ -41,6 +43,7 @@ __all__ = [
     "Split",
     "Tridiagonalization",
     "canonical_json",
+    "correlation_dimension",
     "dense_spectrum",
     "gride",
     "hessian_operator",

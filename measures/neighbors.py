@@ -110,13 +110,18 @@ class Screen:
     def __init__(self, points: Tensor):
         self._centred = points - points.mean(dim=0)
         gamma = (points.shape[1] + 8) * torch.finfo(torch.float64).eps
-        self._norms = (1 - 2 * gamma) * (self._centred**2).sum(dim=1)
+        norms = (self._centred**2).sum(dim=1)
+        self._norms, self._slack = (1 - 2 * gamma) * norms, 4 * gamma * norms
 
     def lower_bounds(self, rows: Tensor) -> Tensor:
         bounds = torch.addmm(self._norms[None, :], self._centred[rows], self._centred.T, alpha=-2)
         bounds += self._norms[rows, None]
         bounds[torch.arange(len(rows), device=rows.device), rows] = torch.inf  # a row is not its own neighbour
         return bounds
+
+    def slack(self, rows: Tensor) -> Tensor:
+        """How far a squared distance can be above its lower bound."""
+        return self._slack[rows, None] + self._slack[None, :]
 
 
 def _neighbors_of(
