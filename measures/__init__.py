@@ -2,6 +2,7 @@
 
 from measures.activations import layer_activations
 from measures.correlation_dimension import CorrelationDimension, correlation_dimension
+from measures.dimension_estimates import DimensionEstimates, dimension_estimates
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
@@ -22,6 +23,7 @@ measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
 __all__ = [
     "Component",
     "CorrelationDimension",
+    "DimensionEstimates",
     "Eigenpairs",
     "Entry",
     "Estimate",
@@ -45,6 +47,7 @@ __all__ = [
     "canonical_json",
     "correlation_dimension",
     "dense_spectrum",
+    "dimension_estimates",
     "gride",
     "hessian_operator",
     "hessian_spectrum",
