@@ -16,6 +16,7 @@ from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_di
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.scale_curve import Plateau
 from measures.spectrum import Spectrum, dense_spectrum
+from measures.subsampling import SubsampledDimension, subsampled_twonn
 from measures.twonn import IntrinsicDimension, twonn
 
 measures = registry("measure", [hessian_spectrum, intrinsic_dimension])
@@ -43,6 +44,7 @@ __all__ = [
     "Snapshot",
     "Spectrum",
     "Split",
+    "SubsampledDimension",
     "Tridiagonalization",
     "canonical_json",
     "correlation_dimension",
@@ -63,6 +65,7 @@ __all__ = [
     "participation_ratio",
     "pca_dimension",
     "registry",
+    "subsampled_twonn",
     "top_eigenvalues",
     "twonn",
 ]

@@ -67,7 +67,7 @@ def dimension_estimates(x: Points) -> DimensionEstimates:
 
     >>> points = np.random.default_rng(0).normal(size=(500, 2))
     >>> dimension_estimates(points).verdict
-    'The points have 2.0 dimensions (95 % interval 1.9 to 2.1), the same from rank 1 to 32.'
+    'The points have 2.0 dimensions (95 % interval 1.9 to 2.2), the same from rank 1 to 32.'
     """
     points = as_points(x, at_least=FEWEST_POINTS)
     centred(points)  # refuses points that are all the same

@@ -49,7 +49,7 @@ def levina_bickel(x: Points | Neighbors, *, num_neighbors: int = 20) -> Likeliho
 
     >>> points = np.random.default_rng(0).normal(size=(1000, 2))
     >>> round(levina_bickel(points).value, 2)
-    2.03
+    2.04
     """
     if num_neighbors < 3:
         raise ValueError(f"num_neighbors={num_neighbors} is not valid: at least 3")

@@ -19,6 +19,7 @@ from measures.points import Points, as_points, dtype_name
 CHUNK_BYTES = 1 << 27
 # Candidates beyond those asked for; the first of them that is farther than the last neighbour proves completeness.
 EXTRA_CANDIDATES = 2
+FEW_MISSING = 0.01  # of the rows: up to here a row at a time is faster than all in one product
 RELATIVE_ERROR = 1e-10  # of a squared distance that may remain where many others are equally near
 
 
@@ -74,20 +75,22 @@ def neighbors_among(x: Points, kept: Neighbors, chosen: Tensor, num_neighbors: i
     """The nearest neighbours of some of the rows among those rows, read off the kept neighbours of all.
 
     `chosen` holds distinct row numbers; the indices returned count within it. The kept neighbours of a row that are
-    chosen are its nearest chosen ones, in order; a row with too few of them is computed again. Costs n k operations.
+    chosen are its nearest chosen ones, in order; rows with too few of them are computed again: each, where they are
+    few, or all. Costs n k operations.
     """
-    points = as_points(x)[chosen]
     _check(num_neighbors, len(chosen))
-    position = torch.full((len(kept),), -1, device=chosen.device).scatter(
-        0, chosen, torch.arange(len(chosen)).to(chosen)
-    )
+    position = torch.full((len(kept),), -1, device=chosen.device)
+    position[chosen] = torch.arange(len(chosen), device=chosen.device)
     indices = position[kept.indices[chosen]]
     order = (indices < 0).to(torch.uint8).argsort(dim=1, stable=True)[:, :num_neighbors]
     distances, indices = kept.distances[chosen].gather(1, order), indices.gather(1, order)
-    missing = num_neighbors - order.shape[1]
-    distances = torch.nn.functional.pad(distances, (0, missing))
-    indices = torch.nn.functional.pad(indices, (0, missing), value=-1)
-    for row in (indices[:, -1] < 0).nonzero().flatten().tolist():
+    if order.shape[1] < num_neighbors:
+        return nearest_neighbors(x[chosen], num_neighbors)
+    missing = (indices[:, -1] < 0).nonzero().flatten().tolist()
+    if len(missing) > FEW_MISSING * len(chosen):
+        return nearest_neighbors(x[chosen], num_neighbors)
+    points = as_points(x[chosen]) if missing else torch.empty(0)
+    for row in missing:
         distances[row], indices[row] = _exact_row(row, points, num_neighbors)
     return Neighbors(distances, indices, kept.dtype)
 

@@ -41,7 +41,7 @@ def participation_ratio(x: Points) -> ParticipationRatio:
 
     >>> points = np.random.default_rng(0).normal(size=(2000, 3))
     >>> round(participation_ratio(points).value, 2)
-    3.0
+    2.99
     """
     points = centred(as_points(x, at_least=3))
     size = len(points)
