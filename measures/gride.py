@@ -59,6 +59,16 @@ class ScaleCurve:
     dtype: str
     notes: tuple[str, ...]
 
+    @property
+    def num_points(self) -> int:
+        """Points used at the smallest scale."""
+        return self.scales[0].num_points
+
+    @property
+    def num_duplicates(self) -> int:
+        """Points dropped at the smallest scale."""
+        return self.scales[0].num_duplicates
+
 
 def gride(x: Points | Neighbors, *, ranks: Sequence[int] = (1, 2, 4, 8, 16, 32)) -> ScaleCurve:
     r"""Intrinsic dimension at growing scale of the examples in the rows, or of the neighbours kept from them.
