@@ -37,7 +37,7 @@ def as_points(x: Points, *, at_least: int = 1) -> Tensor:
 
 def dtype_name(x: Points) -> str:
     """The precision that the points came in, as `float32`."""
-    return str(x.dtype).removeprefix("torch.")
+    return str(x.dtype).removeprefix("torch.") if isinstance(x, Tensor) else x.dtype.name
 
 
 def notes_on(value: float, num_points: int, num_dropped: int, dtype: str) -> tuple[str, ...]:

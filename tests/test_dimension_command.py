@@ -77,7 +77,7 @@ def test_says_what_the_numbers_are_worth(
         (np.full((30, 4), 0.1), "all 30 points are equal: they have no dimension"),
         (np.eye(9), "all 9 points have r_1 = r_2 (a lattice?): no dimension"),
         (np.eye(9).astype(complex), "dtype complex128 is not valid: real numbers, as float32"),
-        (np.array(["a", "b"]), "dtype <U1 is not valid"),
+        (np.array(["a", "b"]), "dtype str32 is not valid"),
         (np.array([1, "a"], dtype=object), "not an array of numbers stored by numpy.save"),
     ],
 )
