@@ -10,11 +10,8 @@ over seeds.
 """
 
 import argparse
-import contextlib
-import datetime
 import multiprocessing
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -24,6 +21,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import torch
+from machine import machine
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -149,12 +147,7 @@ def print_table(widths: Sequence[int], seeds: int, peer: Sequence[Trained], ours
 
 def print_circumstances(processes: int, threads: int, load: float) -> None:
     """Where and how this was measured."""
-    cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    print(f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}; {cpu}, {os.cpu_count()} cores")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}; load before the start {load:.1f}")
+    print(f"{machine()}; load before the start {load:.1f}")
     print(f"Peer first: {threads} threads, evaluation only at the end.")
     print(f"Then ours: {processes} processes of one thread, widest first, evaluation along the way, metrics in SQLite,")
     print("checkpoints in files. Wall-clock time; on both sides the data are prepared, all modules imported and the")

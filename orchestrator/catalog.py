@@ -1,19 +1,37 @@
 """Catalogue: the tables of all families as text, one row an entry."""
 
-import types
-from typing import Any
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from rich.table import Table
 
 from measures import measures
 from measures.registry import Entry, Registry
-from workers.spec import FAMILIES
+from workers.corruptions import corruptions
+from workers.datasets import datasets
+from workers.fits import fits
+from workers.losses import losses
+from workers.models import models
+from workers.online import online
+from workers.optimizers import optimizers
+from workers.schedules import schedules
 
 
-def families(studies: Registry) -> dict[str, Registry]:
-    """Every table by the plural of its family's name."""
-    plural = {f"{name}s": family for name, family in FAMILIES.items()}
-    return {"studies": studies, **plural, "measures": measures}
+def families(studies: Registry) -> Mapping[str, Registry]:
+    """Every table, by the plural of its family's name."""
+    return {
+        "studies": studies,
+        "models": models,
+        "datasets": datasets,
+        "corruptions": corruptions,
+        "losses": losses,
+        "optimizers": optimizers,
+        "schedules": schedules,
+        "fits": fits,
+        "online_measures": online,
+        "measures": measures,
+    }
 
 
 def catalog(studies: Registry, family: str) -> Table:
@@ -21,7 +39,7 @@ def catalog(studies: Registry, family: str) -> Table:
     tables = families(studies)
     if family not in tables:
         raise ValueError(f"unknown family {family!r}; known: {', '.join(tables)}")
-    table = Table("name", "settings", "summary", title=family)
+    table = Table("name", "settings", "summary", title=family, caption="all about one: gensweep show NAME")
     for entry in tables[family].entries.values():
         table.add_row(entry.name, settings_text(entry), entry.summary)
     return table
@@ -30,10 +48,18 @@ def catalog(studies: Registry, family: str) -> Table:
 def settings_text(entry: Entry) -> str:
     """`width: int = 100`, a line each."""
     fields = entry.settings_model.model_fields
-    return "\n".join(f"{name}: {_type_text(field.annotation)} = {field.default!r}" for name, field in fields.items())
+    return "\n".join(f"{name}: {type_text(field.annotation)} = {field.default!r}" for name, field in fields.items())
 
 
-def _type_text(annotation: Any) -> str:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "")
+def type_text(annotation: Any) -> str:
+    """A type as one writes it, without the bounds of its values."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_text(arguments[0])
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if origin in (Union, UnionType):
+        return " | ".join(map(type_text, arguments))
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(type_text, arguments))}]"
+    return {NoneType: "None", Ellipsis: "..."}.get(annotation) or annotation.__name__

@@ -99,10 +99,12 @@ def script(study: Callable[..., Study]) -> App:
 
 def gensweep() -> App:
     """The `gensweep` command: an action, then a study, then the study's settings."""
+    from orchestrator.catalog import families
     from sweeps import studies  # a study's own script must not need the table that lists it
 
     app = _app("gensweep", "Declare a question about generalisation; train its grid; measure; hold it to the claim.")
-    app.command(_list, name="list")
+    app.command(_list, name="list", help=f"List the entries of a family: {', '.join(families(studies))}.")
+    app.command(_show, name="show")
     app.command(intrinsic_dimension, name="intrinsic-dimension")
     for action in (plan, run, measure, report, status):
         group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
@@ -157,7 +159,11 @@ def _again(entry: Entry, values: Mapping[str, Any]) -> str:
     """The command that declares the same study again."""
     words = ["gensweep", "run", entry.name]
     for name, value in values.items():
-        words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple | list) else [value])]
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"{flag}=false")
+        else:
+            words += [flag, *map(str, value if isinstance(value, tuple | list) else [value])]
     return shlex.join(words)
 
 
@@ -188,12 +194,37 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
 
 
 def _list(family: str = "studies", /) -> int:
-    """List a family: studies, models, datasets, corruptions, optimizers, schedules, fits or measures."""
     from orchestrator.catalog import catalog
     from sweeps import studies
 
     try:
         Console().print(catalog(studies, family))
+    except ValueError as error:
+        return _refuse(error)
+    return 0
+
+
+def _show(entry: str, /, *settings: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
+    """Show an entry of any family: what it is, where it comes from, its settings.
+
+    Of a model also its layers in forward order, the shape that each puts out, its number of parameters, and whether it
+    is one of the layers that measures look at.
+
+    Parameters
+    ----------
+    entry
+        Name of a model, data set, corruption, ... as `gensweep list FAMILY` prints it.
+    settings
+        --name value ..., as for a study: `--width 512`, `--batch-norm false`, `--batch-norm`. For a model also
+        --input-shape (of one example) and --num-classes (outputs); without them, those of the published network.
+        Example: gensweep show mlp --width 512 --depth 3 --input-shape 3 28 28 --num-classes 10
+    """
+    from orchestrator.anatomy import anatomy
+    from orchestrator.catalog import families
+    from sweeps import studies
+
+    try:
+        Console().print(anatomy(families(studies), entry, settings))
     except ValueError as error:
         return _refuse(error)
     return 0

@@ -1,5 +1,6 @@
 """Fixtures that many tests share: small data, a store of their own, one small Ray for the session."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from measures.registry import Component
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.tracking import local_store
+from workers.tracking import RunStore, local_store
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runtime(tmp_path: Path, cache: Path) -> Runtime:
     return Runtime(tracking_uri=local_store(tmp_path / "store"), cache=cache)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file of MLflow's with nothing in it, which takes MLflow seconds to make."""
+    folder = tmp_path_factory.mktemp("empty")
+    RunStore(local_store(folder))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def store(runtime: Runtime, empty_database: Path) -> RunStore:
+    """The runtime's store, with nothing in it."""
+    place = Path(runtime.tracking_uri.removeprefix("sqlite:///"))
+    place.parent.mkdir()
+    shutil.copy(empty_database, place)
+    return RunStore(runtime.tracking_uri)
 
 
 @pytest.fixture

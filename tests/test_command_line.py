@@ -1,9 +1,14 @@
 """What a person types: help, lists, plans, and every kind of bad input."""
 
+import shlex
 from pathlib import Path
 
 import pytest
+from cyclopts import App
+from rich.console import Console
 
+from measures.registry import Entry
+from sweeps.__main__ import DEFAULT_PARAMETER, Options, _command
 from tests.command import GENSWEEP, run
 
 
@@ -92,3 +97,28 @@ def test_help_names_every_setting_with_its_meaning(cache: Path, action: str) -> 
     for word in ("--widths", "--label-noise", "--replicates", "--preset", "--epochs", "--address", "--tracking-uri"):
         assert word in result.stdout
     assert "fractions of random training labels" in result.stdout
+
+
+@pytest.mark.parametrize("words", [["--verbose=false"], ["--verbose"], ["--sizes", "2", "3"], []])
+def test_the_command_in_a_report_declares_the_same_study_again(words: list[str]) -> None:
+    declared: list[tuple[bool, tuple[int, ...]]] = []
+
+    def study(*, verbose: bool = True, sizes: tuple[int, ...] = (1,)) -> None:
+        """What was asked for?"""
+        declared.append((verbose, sizes))
+
+    entry = Entry("study", study)
+    app = App(default_parameter=DEFAULT_PARAMETER, result_action="return_value")
+    commands: list[str] = []
+
+    def note(_study: None, options: Options, _console: Console) -> int:
+        commands.append(options.command)
+        return 0
+
+    app.default(_command(entry, note))
+    app(words)
+    program, action, name, *again = shlex.split(commands[0])
+    assert (program, action, name) == ("gensweep", "run", "study")
+    app(again)
+    assert declared[0] == declared[1]
+    assert commands[0] == commands[1]

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 
+from torch import nn
+
 from workers.checkpoint import TrainingState, decode, encode
 from workers.gang import Gang
 from workers.runtime import Checkpoints
@@ -17,12 +19,8 @@ class GangSession:
             raise ValueError("a gang has one record: it takes the leader's session, and no other")
         self.session, self.checkpoints, self.gang = session, checkpoints, gang
 
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        if self.session is not None:
-            self.session.describe(provenance)
-
-    def newest_state(self) -> TrainingState | None:
-        state = None if self.session is None else self.session.newest_state()
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
+        state = None if self.session is None else self.session.newest_state(model, dataset_sha256)
         data, manifest = (None, None) if state is None else encode(state, "gang")
         data = self.gang.from_leader(data)
         text = self.gang.from_leader(json.dumps(manifest).encode())

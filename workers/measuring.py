@@ -9,6 +9,7 @@ from measures import measures
 from measures.inputs import Measurement, Snapshot
 from measures.registry import Component, canonical_json
 from workers.building import build_problem
+from workers.checkpoint import require_fit
 from workers.record import measurement_path
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
@@ -26,7 +27,9 @@ def measurement_key(measure: Component) -> str:
 def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runtime: Runtime) -> Snapshot:
     """The network at a stored step, in evaluation mode, with the data it was trained and tested on."""
     problem = build_problem(spec, runtime)
-    problem.network.module.load_state_dict(store.read_state(run_id, spec.trial_id, step).part("model"))
+    state = store.read_state(run_id, spec.trial_id, step)
+    require_fit(state, problem.network.module, problem.dataset_sha256)
+    problem.network.module.load_state_dict(state.part("model"))
     problem.network.module.eval()
     return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss.mean)
 

@@ -15,9 +15,11 @@ from torch import nn
 
 from workers.building import assemble
 from workers.checkpoint import TrainingState
+from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import Prepared, prepared
 from workers.fits import fits
 from workers.gang import Gang
+from workers.models.network import Network
 from workers.optimizers import optimizers
 from workers.problem import Problem
 from workers.spec import TrialSpec
@@ -30,7 +32,7 @@ def rehearse(spec: TrialSpec, cache: Path, num_processes: int = 1) -> None:
     """
     source = prepared(spec.dataset, spec.data_seed, cache)
     problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
-    _forward(spec, problem)
+    _forward(spec, problem, source.dataset)
     # torch's fused optimisers refuse parameters without memory.
     placeholder = [nn.Parameter(torch.zeros(1, 1))]
     problem = dataclasses.replace(problem, make_optimizer=partial(optimizers.call, spec.optimizer, placeholder))
@@ -46,11 +48,11 @@ def _beginning(source: Prepared, num_examples: int = 2) -> Prepared:
     return dataclasses.replace(source, dataset=dataclasses.replace(source.dataset, **arrays))
 
 
-def _forward(spec: TrialSpec, problem: Problem) -> None:
+def _forward(spec: TrialSpec, problem: Problem, dataset: Dataset) -> None:
     inputs = problem.train.inputs
     shape = tuple(inputs.shape[1:])
     try:
-        _require_embedding_of_tokens(problem)
+        _require_embedding_of_tokens(problem.network, dataset)
         outputs = problem.network.module.eval()(inputs)
     except (RuntimeError, IndexError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
@@ -65,11 +67,16 @@ def _forward(spec: TrialSpec, problem: Problem) -> None:
         )
 
 
-def _require_embedding_of_tokens(problem: Problem) -> None:
-    """Without arithmetic a linear layer does not notice that its inputs are integers."""
-    modules = problem.network.module.modules()
-    if not problem.train.inputs.is_floating_point() and not any(isinstance(each, nn.Embedding) for each in modules):
+def _require_embedding_of_tokens(network: Network, dataset: Dataset) -> None:
+    """Without arithmetic a linear layer does not notice that its inputs are integers, nor an embedding their size."""
+    if dataset.x_train.dtype.kind != "i":
+        return
+    embeddings = [module for module in network.module.modules() if isinstance(module, nn.Embedding)]
+    if not embeddings:
         raise TypeError("tokens are for a network that embeds them")
+    largest = int(max(dataset.x_train.max(), dataset.x_test.max()))
+    if largest >= embeddings[0].num_embeddings:
+        raise IndexError(f"token {largest} is not below the vocabulary of {embeddings[0].num_embeddings}")
 
 
 class _Begins(Exception):
@@ -79,14 +86,11 @@ class _Begins(Exception):
 class _Rehearsal:
     """The session of a rehearsal: it ends where a training would begin."""
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
         raise _Begins
 
     def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         return frozenset({total_steps})
-
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        raise AssertionError("a fit has described itself before it asked for the newest state")
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         raise AssertionError("a fit has logged before it asked for the newest state")

@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from torch import nn
+
 from workers.checkpoint import TrainingState
 
 
 class Session(Protocol):
     """The record of one trial."""
 
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        """Record where the numbers come from; part of no identity."""
-        ...
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
+        """The newest stored state that is whole, of this network and of these data; None if there is none.
 
-    def newest_state(self) -> TrainingState | None:
-        """The newest stored state that is whole, or None.
-
-        A fit asks for it first, but not before it has checked that it can do the problem: a rehearsal ends here.
+        MisfitCheckpoint if there are whole ones, but all of another network or of other data. A fit asks for it first,
+        but not before it has checked that it can do the problem: a rehearsal ends here.
         """
         ...
 

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import sys
 import tempfile
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
@@ -22,13 +23,7 @@ from typing import Any
 import numpy as np
 
 from measures.inputs import Measurement
-from workers.checkpoint import (
-    MANIFEST_FILE,
-    STATE_FILE,
-    TrainingState,
-    checkpoint_folder,
-    decode,
-)
+from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
 from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
@@ -192,7 +187,7 @@ class RunStore:
 
     def history(self, run_id: str, key: str) -> list[Point]:
         """Every stored point of a metric, by step."""
-        points = [Point(m.step, m.value) for m in self._client.get_metric_history(run_id, key)]
+        points = [Point(m.step, _number(m.value)) for m in self._client.get_metric_history(run_id, key)]
         return sorted(points, key=lambda point: point.step)
 
     def get(self, run_id: str) -> RunRecord:
@@ -227,8 +222,14 @@ class RunStore:
     def read_state(self, run_id: str, trial_id: str, step: int) -> TrainingState:
         """A stored checkpoint; DamagedCheckpoint or FileNotFoundError if it is not whole."""
         folder = checkpoint_folder(step)
-        manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}").decode()
-        return decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
+        manifest = self.read_file(run_id, f"{folder}/{MANIFEST_FILE}")
+        try:
+            state = decode(self.read_file(run_id, f"{folder}/{STATE_FILE}"), manifest, trial_id)
+        except DamagedCheckpoint as error:
+            raise DamagedCheckpoint(f"{folder}/{error}") from error
+        if state.step != step:
+            raise DamagedCheckpoint(f"{folder}/{MANIFEST_FILE} is that of step {state.step}")
+        return state
 
     def write_measurement(
         self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float
@@ -278,8 +279,13 @@ def _first_use(uri: str) -> Generator[None, None, None]:
 
 def _record(run: Run) -> RunRecord:
     info, data = run.info, run.data
-    points = {m.key: Point(m.step, m.value) for m in data.to_proto().metrics}
+    points = {m.key: Point(m.step, _number(m.value)) for m in data.to_proto().metrics}
     return RunRecord(info.run_id, info.run_name or "", info.status, data.params, data.tags, points)
+
+
+def _number(stored: float) -> float:
+    """A metric as it was logged; MLflow keeps an infinity as the largest float."""
+    return math.copysign(math.inf, stored) if abs(stored) == sys.float_info.max else stored
 
 
 def _json_number(value: float | None) -> float | None:

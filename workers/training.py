@@ -1,5 +1,7 @@
 """Train one trial: build the problem its spec describes, fit it, record how that ended."""
 
+import os
+
 import torch
 
 from workers.building import build_problem
@@ -14,9 +16,7 @@ from workers.spec import TrialSpec
 def train(spec: TrialSpec, runtime: Runtime, session: Session, gang: Gang = ALONE) -> Outcome:
     """Fit the trial, from its newest checkpoint if it has one."""
     reset_process(runtime)
-    problem = build_problem(spec, runtime, gang)
-    session.describe({"dataset_sha256": problem.dataset_sha256})
-    return fits.call(spec.fit, problem, session)
+    return fits.call(spec.fit, build_problem(spec, runtime, gang), session)
 
 
 def reset_process(runtime: Runtime) -> None:
@@ -24,6 +24,7 @@ def reset_process(runtime: Runtime) -> None:
     torch.set_num_threads(runtime.threads)
     torch.set_default_dtype(torch.float32)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or deterministic matrix products are refused on a GPU
     torch.use_deterministic_algorithms(mode=True)
     # Deterministic mode also fills fresh memory, to expose code that reads it unwritten; a small network feels that.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]  # unstubbed

@@ -19,7 +19,8 @@ from workers.tracking import RunStore
 from workers.training import train
 from workers.trial_run import Superseded, TrialRun
 
-SHOWN = ("train/error", "test/error", "test/loss")  # of a trial that ended well
+# Of a trial that ended well, in its closing line, as far as it has them.
+SHOWN = ("train/error", "test/error", "train/relative_error", "test/relative_error", "test/loss")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d")
 
 

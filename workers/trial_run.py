@@ -9,13 +9,17 @@ import json
 import time
 from collections.abc import Mapping
 
+from torch import nn
+
 from workers.checkpoint import (
     MANIFEST_FILE,
     STATE_FILE,
     DamagedCheckpoint,
+    MisfitCheckpoint,
     TrainingState,
     checkpoint_folder,
     encode,
+    require_fit,
 )
 from workers.record import RunRecord, Sample, now_ms
 from workers.runtime import Runtime
@@ -49,14 +53,22 @@ class TrialRun:
         return record
 
     def describe(self, provenance: Mapping[str, str]) -> None:
+        """Record where the numbers come from; part of no identity."""
         self.store.set_tags(self.run_id, {f"provenance.{key}": value for key, value in provenance.items()})
 
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
+        misfit: MisfitCheckpoint | None = None
         for step in reversed(self.checkpoints):
             try:
-                return self.store.read_state(self.run_id, self.trial_id, step)
-            except (DamagedCheckpoint, FileNotFoundError) as error:
+                state = self.store.read_state(self.run_id, self.trial_id, step)
+                require_fit(state, model, dataset_sha256)
+                return state
+            except (DamagedCheckpoint, FileNotFoundError, MisfitCheckpoint) as error:
                 self.store.set_tags(self.run_id, {f"damaged.{step}": str(error)})
+                misfit = error if isinstance(error, MisfitCheckpoint) else misfit
+        # The stored metrics are those of another network or other data: to begin again would mix them with this one's.
+        if misfit is not None:
+            raise misfit
         return None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -81,7 +93,8 @@ class TrialRun:
         folder = checkpoint_folder(state.step)
         self.store.write_file(self.run_id, f"{folder}/{STATE_FILE}", data)
         self.store.write_file(self.run_id, f"{folder}/{MANIFEST_FILE}", json.dumps(manifest, indent=1).encode())
-        self.store.set_tags(self.run_id, {f"checkpoint.{state.step}": manifest["sha256"]})
+        committed = {f"checkpoint.{state.step}": manifest["sha256"], "provenance.dataset_sha256": state.dataset_sha256}
+        self.store.set_tags(self.run_id, committed)
 
     def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         return self.runtime.checkpoints.steps(total_steps, steps_per_epoch)

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Mapping
 
-from workers.checkpoint import TrainingState, decode, encode
+from torch import nn
+
+from workers.checkpoint import TrainingState, decode, encode, require_fit
 
 
 class Cut(Exception):
@@ -17,12 +19,10 @@ class MemorySession:
         self.wanted, self.start, self.cut_at = wanted, start, cut_at
         self.points: dict[tuple[str, int], float] = {}
         self.states: dict[int, TrainingState] = {}
-        self.provenance: dict[str, str] = {}
 
-    def describe(self, provenance: Mapping[str, str]) -> None:
-        self.provenance |= provenance
-
-    def newest_state(self) -> TrainingState | None:
+    def newest_state(self, model: nn.Module, dataset_sha256: str) -> TrainingState | None:
+        if self.start is not None:
+            require_fit(self.start, model, dataset_sha256)
         return self.start
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -1,9 +1,6 @@
 """CIFAR-100 from small files in its own format, through the real loader and its check sums."""
 
-import hashlib
-import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ from torchvision.datasets import CIFAR100
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from measures.registry import Component
+from tests.workers.small_files import write_cifar
 from workers.building import build_problem
 from workers.datasets import datasets
 from workers.datasets.cifar100 import NORMALIZATION, cifar100
@@ -35,19 +33,9 @@ def pixels(count: int) -> NDArray[np.uint8]:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """GENSWEEP_DATA with 12 training and 6 test images; torchvision expects the MD5 sums of these files."""
     folder = tmp_path / "data"
-    (folder / CIFAR100.base_folder).mkdir(parents=True)
-
-    def write(name: str, content: dict[str, Any]) -> str:
-        data = pickle.dumps(content)
-        (folder / CIFAR100.base_folder / name).write_bytes(data)
-        return hashlib.md5(data).hexdigest()
-
-    train = write("train", {"data": pixels(12), "fine_labels": list(range(12)), "coarse_labels": [0] * 12})
-    test = write("test", {"data": pixels(6), "fine_labels": list(range(94, 100)), "coarse_labels": [0] * 6})
-    meta = write("meta", {"fine_label_names": [f"class {i}" for i in range(100)]})
-    monkeypatch.setattr(CIFAR100, "train_list", [["train", train]])
-    monkeypatch.setattr(CIFAR100, "test_list", [["test", test]])
-    monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": meta})
+    train = {"train": {"data": pixels(12), "fine_labels": list(range(12)), "coarse_labels": [0] * 12}}
+    test = {"test": {"data": pixels(6), "fine_labels": list(range(94, 100)), "coarse_labels": [0] * 6}}
+    write_cifar(CIFAR100, folder, monkeypatch, train, test, {"fine_label_names": [f"class {i}" for i in range(100)]})
     monkeypatch.setenv("GENSWEEP_DATA", str(folder))
     return folder
 

@@ -2,18 +2,17 @@
 
 import gzip
 import hashlib
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 from torchvision.transforms import functional
 
 from measures.registry import Component
+from tests.workers.small_files import TEST_LABELS, TRAIN_LABELS, pixels, write_cifar10, write_mnist
 from workers.building import build_problem
 from workers.datasets import datasets
 from workers.datasets.binary_cifar import binary_cifar
@@ -25,13 +24,6 @@ from workers.datasets.mnist import mnist
 from workers.datasets.prepared import prepared
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-
-TRAIN_LABELS = [label for _ in range(6) for label in range(10)]
-TEST_LABELS = [label for _ in range(2) for label in range(10)]
-
-
-def pixels(count: int, *shape: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(count).integers(256, size=(count, *shape), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -48,38 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cifar10_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two training batches of 30 images and 20 test images; torchvision expects the MD5 sums of these files."""
-    place = folder / CIFAR10.base_folder
-    place.mkdir()
-
-    def write(name: str, content: dict[str, Any]) -> str:
-        data = pickle.dumps(content)
-        (place / name).write_bytes(data)
-        return hashlib.md5(data).hexdigest()
-
-    flat = pixels(60, 3072)
-    train = [write(f"data_batch_{i}", {"data": flat[30 * i :][:30], "labels": TRAIN_LABELS[:30]}) for i in (0, 1)]
-    test = write("test_batch", {"data": pixels(20, 3072), "labels": TEST_LABELS})
-    meta = write("batches.meta", {"label_names": [f"class {i}" for i in range(10)]})
-    monkeypatch.setattr(CIFAR10, "train_list", [[f"data_batch_{i}", train[i]] for i in (0, 1)])
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", test]])
-    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": meta})
-    return place
-
-
-def idx(array: NDArray[np.uint8]) -> bytes:
-    """An array in the format of the MNIST files."""
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
-    return header + array.tobytes()
-
-
-def write_mnist(folder: Path, kind: type[MNIST]) -> Path:
-    place = folder / kind.__name__ / "raw"
-    place.mkdir(parents=True)
-    for name, labels in (("train", TRAIN_LABELS), ("t10k", TEST_LABELS)):
-        (place / f"{name}-images-idx3-ubyte").write_bytes(idx(pixels(len(labels), 28, 28)))
-        (place / f"{name}-labels-idx1-ubyte").write_bytes(idx(np.array(labels, dtype=np.uint8)))
-    return place
+    return write_cifar10(folder, monkeypatch)
 
 
 @pytest.mark.usefixtures("cifar10_files")

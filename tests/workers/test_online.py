@@ -199,7 +199,7 @@ def test_cut_and_resumed_equals_uninterrupted(component: Component, cut: int) ->
         before.train_step()
         if before.step % 5 == 0:
             before.measure.summarise()
-    data, manifest = encode(TrainingState(cut, before.measure.state, {}), "trial")
+    data, manifest = encode(TrainingState(cut, before.measure.state, {}, "data"), "trial")
     assert manifest["step"] == cut and {name: t.shape for name, t in before.measure.state.items()} == shapes
     stored = decode(data, json.dumps(manifest), "trial")
     after.network.module.load_state_dict(before.network.module.state_dict())

@@ -65,6 +65,10 @@ def test_components_that_go_together_pass(cache: Path, components: dict[str, Com
             {"dataset": Component("modular_arithmetic"), "model": Component("spirals_net")},
             "does not take what data set modular_arithmetic gives, int64 of shape (4,): tokens are for a network that",
         ),
+        (
+            {"dataset": Component("modular_arithmetic", prime=101), "model": Component("transformer")},
+            "token 102 is not below the vocabulary of 100",
+        ),
         ({"corruption": Component("random_pixels")}, "corruption random_pixels is not valid for examples of shape"),
         (
             {"loss": Component("half_binary_cross_entropy")},

@@ -1,6 +1,7 @@
 """RunStore and TrialRun on a real MLflow store."""
 
-import json
+import math
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -9,19 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from measures.inputs import Estimate, Measurement
 from tests.command import ROOT
-from workers.checkpoint import DamagedCheckpoint, TrainingState, checkpoint_folder, decode, encode
+from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
 from workers.record import Point, Sample, measured_tag
 from workers.runtime import Runtime
 from workers.tracking import RunStore, StoreError, check_store
 from workers.trial_run import LEASE, Superseded, TrialRun
-
-
-@pytest.fixture
-def store(runtime: Runtime) -> RunStore:
-    return RunStore(runtime.tracking_uri)
 
 
 @pytest.fixture
@@ -38,7 +35,10 @@ def run(store: RunStore, run_id: str, runtime: Runtime) -> TrialRun:
 
 def state(step: int) -> TrainingState:
     tensors = {"model.w": torch.arange(3.0) + step, "random.torch": torch.get_rng_state()}
-    return TrainingState(step, tensors, {"interpolation_step": None, "optimizer": {}})
+    return TrainingState(step, tensors, {"interpolation_step": None, "optimizer": {}}, "data")
+
+
+NETWORK = nn.ParameterDict({"w": torch.zeros(3)})
 
 
 def artifact_path(store: RunStore, run_id: str, name: str) -> Path:
@@ -93,6 +93,15 @@ def test_the_same_sample_twice_is_one_point(store: RunStore, run_id: str) -> Non
     assert store.history(run_id, "m/x") == [Point(7, 0.1 + 0.2)]
 
 
+def test_numbers_that_are_not_finite_come_back_as_they_went(store: RunStore, run_id: str, run: TrialRun) -> None:
+    run.log(1, {"down": math.inf, "up": -math.inf, "end": math.nan})
+    run.log(2, {"down": -math.inf, "up": math.inf})
+    run.flush()
+    assert store.history(run_id, "down") == [Point(1, math.inf), Point(2, -math.inf)]
+    points = store.get(run_id).points
+    assert points["up"] == Point(2, math.inf) and math.isnan(points["end"].value)
+
+
 def test_a_process_of_an_earlier_launch_stops_writing(store: RunStore, run_id: str, run: TrialRun) -> None:
     run.log(1, {"test/loss": 2.5})
     store.set_tags(run_id, {LEASE: "another"})
@@ -101,45 +110,44 @@ def test_a_process_of_an_earlier_launch_stops_writing(store: RunStore, run_id: s
     assert store.history(run_id, "test/loss") == [] and store.get(run_id).checkpoints == ()
 
 
-def test_newest_whole_checkpoint_wins(store: RunStore, run_id: str, run: TrialRun, runtime: Runtime) -> None:
-    for step in (1, 5, 9):
+def test_newest_whole_checkpoint_that_fits_wins(store: RunStore, run_id: str, run: TrialRun, runtime: Runtime) -> None:
+    for step in (1, 5, 9, 12, 15):
         run.save(state(step))
-    damaged = artifact_path(store, run_id, f"{checkpoint_folder(9)}/state.safetensors")
-    content = bytearray(damaged.read_bytes())
-    content[-1] ^= 1
-    damaged.write_bytes(content)
-    artifact_path(store, run_id, f"{checkpoint_folder(5)}/manifest.json").unlink()
-    resumed = TrialRun(store, run_id, "mine", runtime).newest_state()
+    run.save(TrainingState(20, {"model.w": torch.zeros(7)}, {}, "data"))
+    files = {step: artifact_path(store, run_id, checkpoint_folder(step)) for step in (5, 9, 12, 15)}
+    shutil.copytree(files[5], files[15], dirs_exist_ok=True)
+    flip_last_bit(files[12] / STATE_FILE)
+    (files[9] / MANIFEST_FILE).write_bytes(b"\xff" + (files[9] / MANIFEST_FILE).read_bytes()[1:])
+    (files[5] / MANIFEST_FILE).unlink()
+    resumed = TrialRun(store, run_id, "mine", runtime).newest_state(NETWORK, "data")
     assert resumed is not None and resumed.step == 1
     assert torch.equal(resumed.tensors["model.w"], torch.arange(3.0) + 1)
     tags = store.get(run_id).tags
-    assert "SHA-256" in tags["damaged.9"] and "no artifact" in tags["damaged.5"]
+    assert tags["damaged.20"].startswith("checkpoints/step-000000020/state.safetensors is of another network: w is")
+    assert tags["damaged.15"] == "checkpoints/step-000000015/manifest.json is that of step 5"
+    assert tags["damaged.12"].startswith("checkpoints/step-000000012/state.safetensors does not have the SHA-256")
+    assert tags["damaged.9"].startswith("checkpoints/step-000000009/manifest.json cannot be read (UnicodeDecodeError")
+    assert "no artifact checkpoints/step-000000005/manifest.json" in tags["damaged.5"]
+    assert not any("\n" in tag for tag in tags.values())
+
+
+def flip_last_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def test_checkpoints_of_another_network_alone_are_an_error(store: RunStore, run_id: str, run: TrialRun) -> None:
+    """To begin again would mix the metrics of two networks in one run."""
+    run.save(state(1))
+    flip_last_bit(artifact_path(store, run_id, checkpoint_folder(1)) / STATE_FILE)
+    run.save(TrainingState(2, {"model.w": torch.zeros(3), "model.v": torch.zeros(3)}, {}, "data"))
+    with pytest.raises(MisfitCheckpoint, match=r"^checkpoints/step-000000002/.* it has v, which the network has not$"):
+        TrialRun(store, run_id, "mine", run.runtime).newest_state(NETWORK, "data")
 
 
 def test_no_checkpoint_is_none(run: TrialRun) -> None:
-    assert run.newest_state() is None
-
-
-def damage(text: str, **changes: object) -> str:
-    return json.dumps({**json.loads(text), **changes})
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": 99}, "format 99, this version reads 1"),
-        ({"trial_id": "t2"}, "belongs to trial t2"),
-        ({"bytes": 3}, "its manifest says 3"),
-        ({"sha256": "0"}, "SHA-256"),
-    ],
-)
-def test_a_damaged_checkpoint_says_what_is_wrong(changes: dict[str, object], message: str) -> None:
-    data, manifest = encode(state(1), "t1")
-    assert decode(data, json.dumps(manifest), "t1").step == 1
-    with pytest.raises(DamagedCheckpoint, match=message):
-        decode(data, damage(json.dumps(manifest), **changes), "t1")
-    with pytest.raises(DamagedCheckpoint, match="cannot be read"):
-        decode(data, "{", "t1")
+    assert run.newest_state(NETWORK, "data") is None
 
 
 def test_a_measurement_is_committed_once(store: RunStore, run_id: str) -> None:
@@ -158,8 +166,8 @@ def test_a_measurement_is_committed_once(store: RunStore, run_id: str) -> None:
     store.commit_measurement(run_id, "spectrum", "spectrum-1234", 20)
     assert store.history(run_id, "spectrum/dimension") == [Point(20, 3.5)]
     assert measured_tag("spectrum-1234", 20) in store.get(run_id).tags
-    arrays = np.load(artifact_path(store, run_id, "measurements/spectrum-1234/step-000000020.npz"))
-    assert arrays["nodes"].tolist() == [0, 1, 2]
+    with np.load(artifact_path(store, run_id, "measurements/spectrum-1234/step-000000020.npz")) as arrays:
+        assert arrays["nodes"].tolist() == [0, 1, 2]
 
 
 def test_files_come_back_as_they_went(store: RunStore, run_id: str) -> None:

@@ -30,7 +30,7 @@ def least_squares(problem: Problem, session: Session, *, ridge: Annotated[float,
     the network is not a linear layer without bias with one output, or the targets are classes.
     """
     layer = _linear_layer(problem)
-    state = session.newest_state()
+    state = session.newest_state(problem.network.module, problem.dataset_sha256)
     if state is not None:
         problem.network.module.load_state_dict(state.part("model"))
         if state.step == 1:
@@ -92,4 +92,4 @@ def _record(problem: Problem, session: Session, step: int, weights: Tensor, thre
         metrics[f"{part}/relative_error"] = ((inputs @ weights - targets).norm() / targets.norm()).item()
     session.log(step, metrics)
     tensors = {f"model.{name}": tensor for name, tensor in problem.network.module.state_dict().items()}
-    session.save(TrainingState(step, tensors, {"thresholds": thresholds}))
+    session.save(TrainingState(step, tensors, {"thresholds": thresholds}, problem.dataset_sha256))

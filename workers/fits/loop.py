@@ -19,6 +19,7 @@ from workers.checkpoint import TrainingState
 from workers.evaluation import Evaluation, evaluate
 from workers.fits.optimizer_state import optimizer_state, restore_optimizer
 from workers.fits.outcome import Outcome
+from workers.fits.precision import Precision, autocast, matrix_products
 from workers.fits.threshold import reached_now
 from workers.online import online
 from workers.online.online import Online, Step
@@ -34,7 +35,7 @@ class Plan:
 
     epochs: int
     batch_size: int
-    precision: Literal["float32", "tf32", "bfloat16"]
+    precision: Precision
     stop_at: Literal["end", "exact", "running"]
     online: tuple[Component, ...]
 
@@ -65,8 +66,6 @@ class Loop:
         self.thresholds: dict[str, int] = {}
 
     def _forward(self) -> nn.Module:
-        if self.plan.precision == "tf32":
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         if self.gang.size == 1:
             return self.model
         # The buffers need no copying at every step: the batch norms already agree.
@@ -86,7 +85,7 @@ class Loop:
     def _run(self) -> Outcome:
         checkpoint_at = self.session.checkpoint_steps(self.total_steps, self.steps_per_epoch)
         evaluate_after = evaluation_epochs(self.plan.epochs)
-        state = self.session.newest_state()
+        state = self.session.newest_state(self.model, self.problem.dataset_sha256)
         if state is not None:
             self.restore(state)
         else:
@@ -120,21 +119,26 @@ class Loop:
         self._seed_forward()
         inputs = self.gang.share(self._inputs(batch))
         targets = self.gang.share(self.problem.train.targets[batch])
-        if self.plan.precision == "bfloat16":
-            with torch.autocast(self.device.type, torch.bfloat16):
-                outputs = self.forward(inputs).float()
-        else:
+        with matrix_products(self.plan.precision):
+            outputs, loss = self._gradients(inputs, targets, len(batch))
+        self.optimizer.step()
+        self._count(loss, outputs, targets)
+        for each in self.online.values():
+            each.update(Step(self.optimizer.param_groups[0]["lr"], outputs, targets))
+        self.step += 1
+
+    def _gradients(self, inputs: Tensor, targets: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Forward and backward pass; outputs and mean loss of this process's share of the batch."""
+        with autocast(self.plan.precision, self.device):
             outputs = self.forward(inputs)
+        if self.plan.precision == "bfloat16":
+            outputs = outputs.float()
         # A process whose share of a last, short batch is empty still takes part in every collective.
         loss = self.problem.loss.mean(outputs, targets) if len(targets) else outputs.sum()
         self.optimizer.zero_grad()
         # The gang averages the gradients over its processes; the batch's is their average over examples.
-        (loss * (len(targets) * self.gang.size / len(batch)) if self.gang.size > 1 else loss).backward()
-        self.optimizer.step()
-        self._count(loss.detach(), outputs.detach(), targets)
-        for each in self.online.values():
-            each.update(Step(self.optimizer.param_groups[0]["lr"], outputs.detach(), targets))
-        self.step += 1
+        (loss * (len(targets) * self.gang.size / batch_size) if self.gang.size > 1 else loss).backward()
+        return outputs.detach(), loss.detach()
 
     def _seed_forward(self) -> None:
         """Dropout draws from the global generators: make them a function of the step, and of the process in a gang."""
@@ -181,7 +185,8 @@ class Loop:
             self.report(train(), {**running, **metrics})
         elif metrics:
             self.session.log(self.step, metrics)
-        return finite, reached
+        # No further epoch would show what the last steps have done to the weights.
+        return finite and (self.step < self.total_steps or math.isfinite(train().loss)), reached
 
     def _summaries(self) -> dict[str, float]:
         summaries = {name: each.summarise() for name, each in self.online.items()}
@@ -219,7 +224,7 @@ class Loop:
         for name, each in self.online.items():
             tensors |= {f"online.{name}.{key}": value for key, value in each.state.items()}
         record: dict[str, Any] = {"thresholds": self.thresholds, "optimizer": scalars}
-        return TrainingState(self.step, tensors, record)
+        return TrainingState(self.step, tensors, record, self.problem.dataset_sha256)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a stored state."""

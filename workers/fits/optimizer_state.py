@@ -23,9 +23,10 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor]
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
 ) -> None:
-    """Put back what `optimizer_state` gave of an optimiser of the same parameters and settings."""
+    """Put back what `optimizer_state` gave of an optimiser of the same parameters and settings; what it gave stays."""
     slots: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **numbers}.items():
         index, slot = name.split(".", 1)
-        slots.setdefault(int(index), {})[slot] = value
+        # Copied: torch would keep the tensor itself, and its next step change the state it was resumed from.
+        slots.setdefault(int(index), {})[slot] = value.clone() if isinstance(value, Tensor) else value
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

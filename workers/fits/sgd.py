@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSe
 from measures.registry import Component
 from workers.fits.loop import Loop, Plan
 from workers.fits.outcome import Outcome
+from workers.fits.precision import Precision
 from workers.online import online as online_measures
 from workers.problem import Problem
 from workers.session import Session
@@ -47,7 +48,7 @@ def sgd(
     *,
     epochs: Annotated[int, Field(ge=1)] = 10,
     batch_size: Annotated[int, Field(ge=1)] = 128,
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32",
+    precision: Precision = "float32",
     stop_at: Literal["end", "exact", "running"] = "end",
     online: Annotated[tuple[OnlineMeasure, ...], AfterValidator(_each_once)] = (),
 ) -> Outcome:

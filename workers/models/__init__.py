@@ -1,4 +1,7 @@
-"""Models: `model(input_shape, num_outputs, *, settings...) -> Network`. A model never imports another model."""
+"""Models: `model(input_shape, num_outputs, *, settings...) -> Network`. A model never imports another model.
+
+A trial gives shape and outputs; their defaults are those of the published network, which `gensweep show` takes.
+"""
 
 from measures.registry import registry
 from workers.models.alexnet import alexnet

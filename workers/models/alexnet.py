@@ -21,7 +21,9 @@ GRID = 3  # side of the map that the seed form averages down to
 SMALLEST_SEED_SIDE = 13  # a smaller image has no pixel left after the two unpadded poolings
 
 
-def alexnet(input_shape: tuple[int, ...], num_outputs: int, *, form: Literal["paper", "seed"] = "paper") -> Network:
+def alexnet(
+    input_shape: tuple[int, ...] = (3, 28, 28), num_outputs: int = 10, *, form: Literal["paper", "seed"] = "paper"
+) -> Network:
     """Small AlexNet for images: two convolutions with local response normalisation and two hidden layers.
 
     `form` is "paper" (Zhang et al., appendix A; 64 channels in both convolutions) or "seed" (64 and 256 channels, less

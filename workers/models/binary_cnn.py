@@ -10,7 +10,7 @@ from workers.models.input_bias import biased_input
 from workers.models.network import Network
 
 
-def binary_cnn(input_shape: tuple[int, ...], num_outputs: int) -> Network:
+def binary_cnn(input_shape: tuple[int, ...] = (3, 32, 32), num_outputs: int = 1) -> Network:
     """Two-class CNN (96 and 384 channels) behind an identity layer of which only the bias is trained.
 
     Puts out logits: the sigmoid belongs to the loss `half_binary_cross_entropy`. Images of at least 25 x 25.

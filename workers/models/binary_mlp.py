@@ -9,8 +9,8 @@ from workers.models.network import Network
 
 
 def binary_mlp(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (1, 28, 28),
+    num_outputs: int = 1,
     *,
     width: Annotated[int, Field(ge=1)] = 512,
     depth: Annotated[int, Field(ge=1)] = 1,

@@ -19,8 +19,8 @@ STRIDES = (1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
 def conv11(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (3, 32, 32),
+    num_outputs: int = 10,
     *,
     width: Annotated[int, Field(ge=1)] = 64,
     batch_norm: bool = True,

@@ -19,8 +19,8 @@ STAGES = 3
 
 
 def convnet(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (3, 32, 32),
+    num_outputs: int = 100,
     *,
     width: Annotated[int, Field(ge=1)] = 64,
     depth: Annotated[int, Field(ge=0)] = 3,

@@ -38,8 +38,8 @@ _Unit = Callable[[int, int, int, int], nn.Module]  # (channels in, channels out,
 
 
 def inception(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (3, 28, 28),
+    num_outputs: int = 10,
     *,
     batch_norm: bool = True,
     form: Literal["paper", "seed"] = "paper",

@@ -9,7 +9,7 @@ from workers.models.images import require_image
 from workers.models.network import Network
 
 
-def lenet(input_shape: tuple[int, ...], num_outputs: int) -> Network:
+def lenet(input_shape: tuple[int, ...] = (3, 32, 32), num_outputs: int = 10) -> Network:
     """LeNet with ReLU and max pooling: two 5x5 convolutions, then 120 and 84 units. Images of at least 16 x 16."""
     require_image(input_shape, "lenet", 16)
     left = [((side - 4) // 2 - 4) // 2 for side in input_shape[1:]]

@@ -11,8 +11,8 @@ from workers.models.network import Network
 
 
 def mlp(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (3, 28, 28),
+    num_outputs: int = 10,
     *,
     width: Annotated[int, Field(ge=1)] = 100,
     depth: Annotated[int, Field(ge=1)] = 2,

@@ -17,8 +17,8 @@ from workers.models.network import Network
 
 
 def mnist_cnn(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (1, 28, 28),
+    num_outputs: int = 10,
     *,
     width: Annotated[int, Field(ge=1)] = 32,
     num_hidden: Annotated[int, Field(ge=1)] = 128,

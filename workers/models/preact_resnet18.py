@@ -17,7 +17,7 @@ STRIDES = (1, 2, 2, 2)
 
 
 def preact_resnet18(
-    input_shape: tuple[int, ...], num_outputs: int, *, width: Annotated[int, Field(ge=1)] = 64
+    input_shape: tuple[int, ...] = (3, 32, 32), num_outputs: int = 100, *, width: Annotated[int, Field(ge=1)] = 64
 ) -> Network:
     """Pre-activation ResNet18 for images, with `width`, 2, 4 and 8 times `width` channels in its four stages."""
     if len(input_shape) != 3:

@@ -16,8 +16,8 @@ STRIDES = (1, 2, 2, 2)
 
 
 def resnet18(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (3, 32, 32),
+    num_outputs: int = 10,
     *,
     width: Annotated[int, Field(ge=1)] = 64,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,

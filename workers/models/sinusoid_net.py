@@ -9,8 +9,8 @@ from workers.models.network import Network
 
 
 def sinusoid_net(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (10,),
+    num_outputs: int = 1,
     *,
     width: Annotated[int, Field(ge=1)] = 32,
     depth: Annotated[int, Field(ge=1)] = 3,

@@ -11,8 +11,8 @@ from workers.models.network import Network
 
 
 def spirals_net(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (2,),
+    num_outputs: int = 1,
     *,
     width: Annotated[int, Field(ge=1)] = 20,
     depth: Annotated[int, Field(ge=0)] = 5,

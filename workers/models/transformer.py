@@ -21,8 +21,8 @@ DEVIATION = 0.02
 
 
 def transformer(
-    input_shape: tuple[int, ...],
-    num_outputs: int,
+    input_shape: tuple[int, ...] = (4,),
+    num_outputs: int = 97,
     *,
     vocabulary: Annotated[int, Field(ge=1)] = 100,
     width: Annotated[int, Field(ge=1)] = 128,

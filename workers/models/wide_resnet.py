@@ -18,7 +18,9 @@ STEM = 16
 NUM_STAGES = 3
 
 
-def wide_resnet(input_shape: tuple[int, ...], num_outputs: int, *, width: Annotated[int, Field(ge=1)] = 48) -> Network:
+def wide_resnet(
+    input_shape: tuple[int, ...] = (3, 28, 28), num_outputs: int = 10, *, width: Annotated[int, Field(ge=1)] = 48
+) -> Network:
     """Wide pre-activation ResNet of 16 layers, with `width`, 2 and 4 times `width` channels in its three stages.
 
     A width of 48 is a widening factor of 3. ValueError if the input is not an image (channels, h, w).

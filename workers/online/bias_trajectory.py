@@ -63,6 +63,6 @@ class _BiasTrajectory:
         numbers = {f"unnormalised_{name}": number for name, number in self.unnormalised.summarise().items()}
         if self.slope is None:
             return numbers
-        skipped = self.state["skipped"].item()
+        skipped = float(self.state["skipped"].item())
         self.state["skipped"].zero_()
         return {**self.normalised.summarise(), "skipped": skipped, **numbers}

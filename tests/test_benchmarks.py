@@ -1,0 +1,27 @@
+"""Every benchmark runs, at toy size, and prints the ratio it is for; how large that is depends on the machine."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.command import ROOT, run
+
+TOY_SIZES = {
+    "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
+    "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",
+}
+
+
+@pytest.mark.timeout(240)  # several processes, each of which imports torch
+@pytest.mark.parametrize("name", TOY_SIZES)
+def test_a_benchmark_prints_its_ratio(name: str, tmp_path: Path) -> None:
+    program = f"benchmarks/{name}.py"
+    ended = run(tmp_path / "cache", TOY_SIZES[name].split(), (program,), GENSWEEP_DATA=str(tmp_path / "none"))
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^ *ratio .*: \d+\.\d\d", ended.stdout, re.MULTILINE), ended.stdout
+
+
+def test_no_benchmark_is_left_out() -> None:
+    programs = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if "__main__" in file.read_text()}
+    assert programs == TOY_SIZES.keys()

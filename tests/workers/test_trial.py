@@ -1,0 +1,147 @@
+"""A trial from its stored record to its stored result, on a real MLflow store."""
+
+import dataclasses
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from measures.registry import Component
+from tests.workers.memory_session import MemorySession
+from workers.checkpoint import TrainingState
+from workers.measuring import measure_checkpoint
+from workers.record import Point
+from workers.runtime import Runtime
+from workers.spec import TrialSpec
+from workers.tracking import RunStore, local_store
+from workers.training import train
+from workers.trial import TrialResult, run_trial
+from workers.trial_run import LEASE, TrialRun
+
+REGRESSION = TrialSpec(
+    dataset=Component("random_features", num_features=20, num_train=30, num_test=10),
+    model=Component("linear"),
+    loss=Component("half_mean_squared_error"),
+    optimizer=Component("sgd"),
+    fit=Component("least_squares"),
+)
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Runtime:
+    """One store for all tests here: each has a run of its own."""
+    folder = tmp_path_factory.mktemp("trials")
+    shutil.copy(empty_database, folder)
+    return Runtime(tracking_uri=local_store(folder), cache=folder / "cache")
+
+
+def created(spec: TrialSpec, runtime: Runtime) -> tuple[RunStore, str]:
+    """A run that waits to be trained, as the driver creates it."""
+    store = RunStore(runtime.tracking_uri)
+    tags = {"sweep.trial_id": spec.trial_id, LEASE: "mine"}
+    return store, store.create_run(store.open_study("study", {}), "a trial", "trial", tags, spec.parameters)
+
+
+def finished(spec: TrialSpec, runtime: Runtime) -> tuple[RunStore, str, TrialResult]:
+    store, run_id = created(spec, runtime)
+    result = run_trial(spec, run_id, "mine", runtime)
+    assert result.error is None and store.get(run_id).status == "FINISHED"
+    return store, run_id, result
+
+
+def test_what_is_stored_is_what_was_trained(small_trial: TrialSpec, surroundings: Runtime) -> None:
+    store, run_id, result = finished(small_trial, surroundings)
+    session = MemorySession(surroundings.checkpoints.steps(48, 4))
+    outcome = train(small_trial, surroundings, session)
+    record = store.get(run_id)
+    assert record.checkpoints == tuple(sorted(session.states))
+    stored = store.read_state(run_id, small_trial.trial_id, 48)
+    assert all(torch.equal(tensor, stored.tensors[name]) for name, tensor in session.states[48].tensors.items())
+    for key in {key for key, _ in session.points}:
+        points = [Point(step, value) for (name, step), value in sorted(session.points.items()) if name == key]
+        assert store.history(run_id, key) == points
+    assert record.tags["sweep.outcome"] == "trained" and record.tags["sweep.final_step"] == "48" == str(outcome.step)
+    assert record.tags["interpolation_threshold"] == record.tags["interpolation_threshold_running"] == "not reached"
+    error, loss = session.points["test/error", 48], session.points["test/loss", 48]
+    assert result.summary.endswith(f"test/error {error:.4g}, test/loss {loss:.4g}")
+
+
+@pytest.mark.parametrize(("learning_rate", "loss"), [(1e18, math.inf), (1e20, math.nan)])
+def test_a_loss_that_is_not_finite_is_stored_as_diverged(
+    learning_rate: float, loss: float, surroundings: Runtime
+) -> None:
+    optimizer = Component("sgd", learning_rate=learning_rate)
+    spec = dataclasses.replace(REGRESSION, optimizer=optimizer, fit=Component("sgd", epochs=6))
+    store, run_id, result = finished(spec, surroundings)
+    record = store.get(run_id)
+    assert record.tags["sweep.outcome"] == "diverged" and record.tags["sweep.final_step"] == "2"
+    assert result.summary == "diverged at step 2"
+    assert store.history(run_id, "train/running_loss")[-1] == Point(2, math.inf)
+    first, *_, last = store.history(run_id, "test/loss")
+    assert first.step == 0 and math.isfinite(first.value)
+    assert last.step == 2 and last.value == pytest.approx(loss, nan_ok=True)
+    assert record.checkpoints == (0, 1)
+
+
+@pytest.mark.parametrize(("num_features", "threshold"), [(20, "not reached"), (40, "step 1, epoch 1")])
+def test_least_squares_is_stored_like_any_fit(num_features: int, threshold: str, surroundings: Runtime) -> None:
+    """30 examples: 40 features fit them, 20 do not."""
+    dataset = Component("random_features", num_features=num_features, num_train=30, num_test=10)
+    spec = dataclasses.replace(REGRESSION, dataset=dataset)
+    store, run_id, result = finished(spec, surroundings)
+    record, session = store.get(run_id), MemorySession(frozenset())
+    train(spec, surroundings, session)
+    for (key, step), value in session.points.items():
+        assert Point(step, value) in store.history(run_id, key)
+    assert record.points["train/loss"].value < store.history(run_id, "train/loss")[0].value
+    errors = ", ".join(f"{part}/relative_error {session.points[f'{part}/relative_error', 1]:.4g}" for part in SPLITS)
+    assert result.summary == f"{errors}, test/loss {session.points['test/loss', 1]:.4g}"
+    assert record.tags["interpolation_threshold"] == threshold
+    assert record.tags["interpolation_threshold_running"] == "not reached"
+    assert ("interpolation_threshold/step" in record.points) == (threshold != "not reached")
+    assert record.checkpoints == (0, 1)
+    weights = store.read_state(run_id, spec.trial_id, 1).part("model")["output.weight"]
+    assert torch.equal(weights, session.states[1].tensors["model.output.weight"])
+    # A second process finds the solution in the store, and adds nothing.
+    assert run_trial(spec, run_id, "mine", surroundings).summary == result.summary
+    assert [point.step for point in store.history(run_id, "train/loss")] == [0, 1]
+
+
+SPLITS = ("train", "test")
+
+
+@pytest.mark.parametrize("fit", [Component("least_squares"), Component("sgd", epochs=1)])
+def test_the_checkpoint_of_another_network_fails_the_trial_in_one_line(fit: Component, surroundings: Runtime) -> None:
+    spec = dataclasses.replace(REGRESSION, fit=fit)
+    store, run_id = created(spec, surroundings)
+    other = TrainingState(0, {"model.output.weight": torch.zeros(1, 7)}, {}, "data")
+    TrialRun(store, run_id, "mine", surroundings).save(other)
+    result = run_trial(spec, run_id, "mine", surroundings)
+    place = "checkpoints/step-000000000/state.safetensors"
+    problem = "output.weight is float32 (1, 7) in it and float32 (1, 20) in the network"
+    assert result.error is not None and result.error.endswith(f"{place} is of another network: {problem}")
+    assert "\n" not in result.error
+    record = store.get(run_id)
+    assert record.status == "FAILED" and record.tags["failure.training"] == result.error
+
+
+def test_data_that_have_changed_are_neither_trained_on_further_nor_measured(
+    surroundings: Runtime, tmp_path: Path
+) -> None:
+    """The path is the same, and so is the trial; what lies there is another data set."""
+    rows = np.random.default_rng(0).standard_normal((40, 5))
+    arrays = {"x_train": rows, "y_train": rows[:, 0], "x_test": rows, "y_test": rows[:, 0]}
+    np.savez(tmp_path / "rows.npz", **arrays)
+    dataset = Component("arrays", path=str(tmp_path / "rows.npz"))
+    spec = dataclasses.replace(REGRESSION, dataset=dataset, fit=Component("sgd", epochs=2))
+    store, run_id, _ = finished(spec, surroundings)
+    before = store.get(run_id).tags["provenance.dataset_sha256"]
+    np.savez(tmp_path / "rows.npz", **{**arrays, "x_test": rows + 1})
+    measured = measure_checkpoint(spec, run_id, 2, Component("hessian_spectrum"), surroundings)
+    resumed = run_trial(spec, run_id, "mine", surroundings)
+    for result in (measured, resumed):
+        assert result.error is not None and f"is of data with SHA-256 {before}; here they have " in result.error
+    assert store.get(run_id).tags["provenance.dataset_sha256"] == before
