@@ -58,7 +58,7 @@ def nearest_neighbors(x: Points, num_neighbors: int) -> Neighbors:
     _check(num_neighbors, size)
     num_candidates = min(num_neighbors + EXTRA_CANDIDATES, size - 1)
     screen = Screen(points)
-    rows_per_chunk = max(1, CHUNK_BYTES // (8 * max(size, num_candidates * num_features)))
+    rows_per_chunk = max(1, CHUNK_BYTES // (8 * max(size, num_features)))
     found = [
         _neighbors_of(rows, points, screen, num_neighbors, num_candidates)
         for rows in torch.arange(size, device=points.device).split(rows_per_chunk)
@@ -66,9 +66,13 @@ def nearest_neighbors(x: Points, num_neighbors: int) -> Neighbors:
     return Neighbors(torch.cat([d for d, _ in found]), torch.cat([i for _, i in found]), dtype_name(x))
 
 
-def as_neighbors(x: "Points | Neighbors", num_neighbors: int) -> Neighbors:
-    """The nearest neighbours of points, found now or kept from before."""
-    return x.nearest(num_neighbors) if isinstance(x, Neighbors) else nearest_neighbors(x, num_neighbors)
+def as_neighbors(x: Points | Neighbors, at_least: int, at_most: int | None = None) -> Neighbors:
+    """The nearest neighbours of points, found now or kept from before; up to `at_most` where there are so many."""
+    at_most = at_least if at_most is None else at_most
+    if isinstance(x, Neighbors):
+        return x.nearest(max(at_least, min(at_most, x.distances.shape[1])))
+    size = x.shape[0] if x.ndim else 0
+    return nearest_neighbors(x, max(at_least, min(at_most, size - 1)))
 
 
 def neighbors_among(x: Points, kept: Neighbors, chosen: Tensor, num_neighbors: int) -> Neighbors:
@@ -131,7 +135,7 @@ def _neighbors_of(
     rows: Tensor, points: Tensor, screen: Screen, num_neighbors: int, num_candidates: int
 ) -> tuple[Tensor, Tensor]:
     bounds, candidates = screen.lower_bounds(rows).topk(num_candidates, largest=False)
-    distances = torch.linalg.vector_norm(points[candidates] - points[rows, None], dim=2)
+    distances = _direct(rows, candidates, points)
     distances, order = distances.sort(dim=1)
     distances, indices = distances[:, :num_neighbors], candidates.gather(1, order[:, :num_neighbors])
     if num_candidates < len(points) - 1:
@@ -140,6 +144,13 @@ def _neighbors_of(
         for i in unproven.nonzero().flatten().tolist():
             distances[i], indices[i] = _exact_row(int(rows[i]), points, num_neighbors)
     return distances, indices
+
+
+def _direct(rows: Tensor, candidates: Tensor, points: Tensor) -> Tensor:
+    """Distances by differences, a few rows at a time: the differences of all would be larger than the points."""
+    num_rows = max(1, CHUNK_BYTES // (8 * candidates.shape[1] * points.shape[1]))
+    parts = zip(rows.split(num_rows), candidates.split(num_rows), strict=True)
+    return torch.cat([torch.linalg.vector_norm(points[others] - points[row, None], dim=2) for row, others in parts])
 
 
 def _exact_row(row: int, points: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
