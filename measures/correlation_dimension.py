@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from measures.gride import ScaleCurve, curve_over
 from measures.neighbors import Screen, nearest_neighbors
 from measures.points import NOTABLE_DROP, Points, as_points, dtype_name, notes_on
 
@@ -28,7 +29,7 @@ class CorrelationDimension:
     `radii` are the median distances to the neighbours of the ranks asked for, and `correlation_integrals` the fractions
     of pairs nearer than them; `r_squared` is that of the line through their logarithms (1 for two radii, whatever the
     points). `num_duplicates` points have another at distance 0; they are not dropped. `dtype` is the precision the
-    points came in, and `notes` say what limits the number.
+    points came in, and `notes` say what limits the number. `curve` is GRIDE's, up to the same neighbours.
     """
 
     value: float
@@ -40,6 +41,7 @@ class CorrelationDimension:
     num_duplicates: int
     dtype: str
     notes: tuple[str, ...]
+    curve: ScaleCurve | None
 
 
 def correlation_dimension(x: Points, *, ranks: Sequence[int] = (10, 14, 20)) -> CorrelationDimension:
@@ -57,7 +59,8 @@ def correlation_dimension(x: Points, *, ranks: Sequence[int] = (10, 14, 20)) -> 
     chosen = sorted(set(ranks))
     if len(chosen) < 2 or chosen[0] < 1:
         raise ValueError(f"ranks={tuple(ranks)} is not valid: at least two different ranks, each at least 1")
-    distances = nearest_neighbors(x, chosen[-1]).distances.cpu().numpy()
+    neighbors = nearest_neighbors(x, chosen[-1])
+    distances = neighbors.distances.cpu().numpy()
     radii = np.median(distances[:, np.array(chosen) - 1], axis=0)
     if radii[0] == 0 or np.any(np.diff(radii) <= 0):
         raise ValueError(f"the median distances to neighbours {chosen} do not grow: {radii.tolist()}; too many ties")
@@ -74,6 +77,7 @@ def correlation_dimension(x: Points, *, ranks: Sequence[int] = (10, 14, 20)) -> 
         num_duplicates=num_duplicates,
         dtype=dtype_name(x),
         notes=(*_on_duplicates(num_duplicates, size), *notes_on(value, size, 0, dtype_name(x))),
+        curve=curve_over(neighbors),
     )
 
 

@@ -101,6 +101,15 @@ def gride(x: Points | Neighbors, *, ranks: Sequence[int] = (1, 2, 4, 8, 16, 32))
     )
 
 
+def curve_over(neighbors: Neighbors) -> ScaleCurve | None:
+    """The curve over the ranks 1, 2, 4, ... that kept neighbours allow; None where some scale has no dimension."""
+    ranks = [2**i for i in range(neighbors.distances.shape[1].bit_length() - 1)]
+    try:
+        return gride(neighbors, ranks=ranks)
+    except ValueError:  # ties or duplicates: what the estimator that asks says of them stands beside it
+        return None
+
+
 def _at_scale(distances: Floats, indices: NDArray[np.int64], rank: int) -> ScaleEstimate:
     nearer, farther = distances[:, rank - 1], distances[:, 2 * rank - 1]
     distinct = nearer > 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from measures.gride import ScaleCurve, curve_over
 from measures.neighbors import Neighbors, as_neighbors
 from measures.overlap import overlap_stderr
 from measures.points import Points, notes_on
@@ -24,7 +25,8 @@ class LikelihoodDimension:
     `stderr` allows for shared neighbours. `arithmetic_mean` is the average of the points' own estimates, as in the
     2004 paper. `num_points` entered; `num_duplicates` were dropped because a neighbour is at distance 0. `ks_distance`
     is the largest gap between the law of the relative distances and that of the estimate. `mean_radius` is the mean
-    distance to the last neighbour: the scale the dimension is measured at.
+    distance to the last neighbour: the scale the dimension is measured at; `curve` follows it over the smaller ones
+    (None where ties or duplicates leave one without a dimension).
     """
 
     value: float
@@ -37,6 +39,7 @@ class LikelihoodDimension:
     mean_radius: float
     dtype: str
     notes: tuple[str, ...]
+    curve: ScaleCurve | None
 
 
 def levina_bickel(x: Points | Neighbors, *, num_neighbors: int = 20) -> LikelihoodDimension:
@@ -76,6 +79,7 @@ def levina_bickel(x: Points | Neighbors, *, num_neighbors: int = 20) -> Likeliho
         mean_radius=float(distances[distinct, -1].mean()),
         dtype=neighbors.dtype,
         notes=notes_on(value, len(distances), len(distances) - num_points, neighbors.dtype),
+        curve=curve_over(neighbors),
     )
 
 

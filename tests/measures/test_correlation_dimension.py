@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from measures import correlation_dimension
+from measures import correlation_dimension, gride
 from measures.correlation_dimension import pair_counts
 from tests.measures.dimension_cases import LATTICE, flat_torus, moved, reference_cube, scikit_dimension_ball
 
@@ -84,6 +84,7 @@ def test_more_points_bring_the_estimate_nearer() -> None:
 def test_tensors_agree_and_notes() -> None:
     x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
     assert correlation_dimension(x) == correlation_dimension(x.numpy())
+    assert correlation_dimension(x).curve == gride(x, ranks=(1, 2, 4, 8))
     repeated = correlation_dimension(torch.cat([x, x[:5]]))
     assert (repeated.num_points, repeated.num_duplicates) == (65, 10)
     assert "10 of 65 points have a duplicate" in repeated.notes[0]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from measures import Neighbors, levina_bickel, nearest_neighbors
+from measures import Neighbors, gride, levina_bickel, nearest_neighbors
 from tests.measures.dimension_cases import (
     LATTICE,
     flat_torus,
@@ -90,6 +90,7 @@ def test_more_points_bring_the_estimate_nearer() -> None:
 def test_arrays_tensors_and_kept_neighbours_agree() -> None:
     x = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert levina_bickel(x) == levina_bickel(x.detach().numpy()) == levina_bickel(nearest_neighbors(x, 30))
+    assert levina_bickel(x).curve == gride(x, ranks=(1, 2, 4, 8))
 
 
 def test_duplicates_are_dropped_and_counted() -> None:

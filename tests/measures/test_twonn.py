@@ -1,12 +1,14 @@
 """TwoNN: the exact Pareto set, reference values of the public implementations, invariances, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measures import nearest_neighbors, twonn
+from measures import Neighbors, gride, nearest_neighbors, twonn
 from measures.twonn import fit_pareto
 from tests.measures.dimension_cases import (
     LATTICE,
@@ -120,7 +122,21 @@ def test_arrays_and_tensors_agree() -> None:
 
 def test_kept_neighbours_give_the_same_result() -> None:
     x = np.random.default_rng(0).normal(size=(50, 3))
-    assert twonn(nearest_neighbors(x, 7)) == twonn(x)
+    assert twonn(nearest_neighbors(x, 16)) == twonn(x)
+    assert replace(twonn(nearest_neighbors(x, 2)), curve=None) == replace(twonn(x), curve=None)
+
+
+def test_follows_the_dimension_over_scales() -> None:
+    rng = np.random.default_rng(0)
+    line = np.outer(rng.normal(size=500), np.ones(10))
+    clean, noisy = twonn(line), twonn(line + 0.01 * rng.normal(size=line.shape))
+    assert clean.curve is not None and clean.curve.verdict == "plateau: dimension 1.0 from rank 1 to 8"
+    assert noisy.curve is not None and noisy.curve.verdict.startswith("no plateau: the dimension depends on the scale")
+    assert clean.curve == gride(line, ranks=(1, 2, 4, 8))
+    few = twonn(rng.normal(size=(5, 3)))
+    assert few.curve is not None and [scale.rank for scale in few.curve.scales] == [1, 2]
+    tied = torch.tensor([[1.0, 2, 2, 2], [1, 3, 3, 3], [1, 4, 4, 4]], dtype=torch.float64)
+    assert twonn(Neighbors(tied, torch.zeros((3, 4), dtype=torch.long), "float64")).curve is None
 
 
 def test_says_what_limits_the_number() -> None:
