@@ -18,6 +18,7 @@ from measures.points import Points, as_points, dtype_name
 
 CHUNK_BYTES = 1 << 27
 DIRECT_BYTES = 1 << 22
+LARGEST = 1e140
 # Candidates beyond those asked for; the first of them that is farther than the last neighbour proves completeness.
 EXTRA_CANDIDATES = 2
 FEW_MISSING = 0.01  # of the rows: up to here a row at a time is faster than all in one product
@@ -117,6 +118,9 @@ class Screen:
 
     def __init__(self, points: Tensor):
         self._centred = points - points.mean(dim=0)
+        largest = float(self._centred.abs().max())
+        if not (largest == 0 or 1 / LARGEST < largest < LARGEST):
+            raise ValueError(f"coordinates up to {largest:.1g} from the mean have no squares in float64: rescale them")
         gamma = (points.shape[1] + 8) * torch.finfo(torch.float64).eps
         norms = (self._centred**2).sum(dim=1)
         self._norms, self._slack = (1 - 2 * gamma) * norms, 4 * gamma * norms

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from measures.neighbors import nearest_neighbors, neighbors_among
+from measures.neighbors import as_neighbors, neighbors_among
 from measures.points import Points
 from measures.twonn import twonn
 
@@ -56,10 +56,10 @@ def subsampled_twonn(
         raise ValueError(f"fraction={fraction} is not valid: above 0 and below 1")
     if num_subsets < 2:
         raise ValueError(f"num_subsets={num_subsets} is not valid: at least 2")
+    kept = as_neighbors(x, 2, at_most=KEPT_NEIGHBORS)
     size = int(fraction * len(x))
     if size < 3:
         raise ValueError(f"{size} of {len(x)} points are too few for TwoNN: at least 3")
-    kept = nearest_neighbors(x, min(KEPT_NEIGHBORS, len(x) - 1))
     generator = np.random.default_rng(seed)
     parts = [torch.from_numpy(generator.permutation(len(x))[:size]).to(kept.indices.device) for _ in range(num_subsets)]
     among = (neighbors_among(x, kept, part, 2) for part in parts)

@@ -43,6 +43,20 @@ def test_error_covers_the_true_deviation_and_the_published_spread_does_not() -> 
         ({"fraction": 0.2}, "2 of 10 points are too few for TwoNN: at least 3"),
     ],
 )
-def test_refuses(options, message: str) -> None:
+def test_refuses_settings(options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         subsampled_twonn(np.random.default_rng(0).normal(size=(10, 2)), **options)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.array(5.0), r"shape \(\) is not valid"),
+        (np.zeros((2, 3)), "2 points are too few: 2 neighbours of each need 3"),
+        (np.ones((9, 3)), "0 of 8 points have no duplicate"),
+        (np.full((9, 3), np.nan), "9 of 9 rows hold NaN or infinity"),
+    ],
+)
+def test_refuses_points(x: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        subsampled_twonn(x)
