@@ -5,27 +5,35 @@ from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
 from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
 from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
+from measures.correlation_dimension import CorrelationDimension, correlation_dimension
+from measures.dimension_estimates import DimensionEstimates, dimension_estimates
 from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
+from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
+from measures.levina_bickel import LikelihoodDimension, levina_bickel
 from measures.lipschitz import lipschitz
 from measures.lipschitz_bound import lipschitz_bound
 from measures.local_lipschitz import LocalLipschitz, local_lipschitz
 from measures.margins import margins
-from measures.neighbors import Neighbors, nearest_neighbors
+from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.norms import norms
 from measures.operators import HessianOperator, LinearOperator, hessian_operator
 from measures.pac_bayes_sigma import pac_bayes_sigma
+from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
+from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_dimension, pca_dimension
 from measures.procrustes import ProcrustesDistance, procrustes_distance
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.representations import flattened, positions_as_examples, spatial_average
+from measures.scale_curve import Plateau
 from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
+from measures.subsampling import SubsampledDimension, subsampled_twonn
 from measures.twonn import IntrinsicDimension, twonn
 
 measures = registry(
@@ -46,6 +54,8 @@ measures = registry(
 __all__ = [
     "CanonicalCorrelation",
     "Component",
+    "CorrelationDimension",
+    "DimensionEstimates",
     "DropoutBoundTerms",
     "Eigenpairs",
     "Entry",
@@ -54,45 +64,61 @@ __all__ = [
     "HessianOperator",
     "IntrinsicDimension",
     "KernelAlignment",
+    "LikelihoodDimension",
     "LinearOperator",
     "LocalLipschitz",
+    "LocalPcaDimension",
     "Measurement",
     "Neighbors",
+    "ParticipationRatio",
+    "PcaDimension",
+    "Plateau",
     "ProcrustesDistance",
     "Registry",
+    "ScaleCurve",
+    "ScaleEstimate",
     "Snapshot",
     "SpectralNorm",
     "Spectrum",
     "Split",
+    "SubsampledDimension",
     "Tridiagonalization",
     "activation_patterns",
     "activation_regions",
     "canonical_json",
+    "correlation_dimension",
     "dense_spectrum",
+    "dimension_estimates",
     "distance_to_initialisation",
     "dropout_bound",
     "dropout_bound_terms",
     "far_bounds",
     "far_lipschitz_bound",
     "flattened",
+    "gride",
     "hessian_operator",
     "hessian_spectrum",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
     "layer_activations",
+    "levina_bickel",
     "linear_cka",
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
+    "local_pca_dimension",
     "margins",
     "mean_cca",
     "measures",
     "minibatch_cka",
     "nearest_neighbors",
+    "neighbors_among",
     "norms",
     "pac_bayes_sigma",
+    "participation_ratio",
     "path_norm",
+    "pca_dimension",
     "positions_as_examples",
     "procrustes_distance",
     "pwcca",
@@ -102,6 +128,7 @@ __all__ = [
     "registry",
     "spatial_average",
     "spectral_norm",
+    "subsampled_twonn",
     "svcca",
     "top_eigenvalues",
     "twonn",

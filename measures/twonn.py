@@ -10,11 +10,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from measures.neighbors import nearest_neighbors
+from measures.gride import ScaleCurve, curve_over
+from measures.neighbors import Neighbors, as_neighbors
+from measures.points import Points, notes_on
 
 Floats = NDArray[np.float64]
+
+CURVE_NEIGHBORS = 16  # hardly dearer to find than two
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,9 @@ class IntrinsicDimension:
 
     `num_points` entered the estimate; `num_duplicates` were dropped for r1 = 0; `num_ties` have r1 = r2. `r_squared` is
     that of the line through the origin, `ks_distance` the largest gap between the empirical and the Pareto law of the
-    estimate. `mean_r1` and `mean_r2` are the scale the dimension is measured at.
+    estimate. `mean_r1` and `mean_r2` are the scale the dimension is measured at; `curve` follows it over larger ones
+    and says whether there is a plateau (None where ties or duplicates leave a scale without a dimension).
+    `dtype` is the precision the points came in, and `notes` say what limits the number.
     """
 
     value: float
@@ -35,10 +40,13 @@ class IntrinsicDimension:
     ks_distance: float
     mean_r1: float
     mean_r2: float
+    dtype: str
+    notes: tuple[str, ...]
+    curve: ScaleCurve | None
 
 
 def twonn(
-    x: Tensor | NDArray[np.floating], *, method: Literal["fit", "mle"] = "fit", discard_fraction: float = 0.1
+    x: Points | Neighbors, *, method: Literal["fit", "mle"] = "fit", discard_fraction: float = 0.1
 ) -> IntrinsicDimension:
     r"""Two-nearest-neighbour intrinsic dimension of the examples in the rows.
 
@@ -58,9 +66,8 @@ def twonn(
         raise ValueError(f"method={method!r} is not valid: 'fit' or 'mle'")
     if not 0.0 <= discard_fraction < 1.0:
         raise ValueError(f"discard_fraction={discard_fraction} is not valid: at least 0 and below 1")
-    if x.ndim != 2 or len(x) < 3:
-        raise ValueError(f"shape {tuple(x.shape)} is not valid: examples in rows, at least 3 of them")
-    distances = nearest_neighbors(x, 2).distances.cpu().numpy()
+    neighbors = as_neighbors(x, 2, at_most=CURVE_NEIGHBORS)
+    distances = neighbors.nearest(2).distances.cpu().numpy()
     distinct = distances[distances[:, 0] > 0]
     if len(distinct) < 3:
         raise ValueError(f"{len(distinct)} of {len(distances)} points have no duplicate; at least 3 are needed")
@@ -78,6 +85,9 @@ def twonn(
         ks_distance=_ks_distance(value, log_ratios),
         mean_r1=float(distinct[:, 0].mean()),
         mean_r2=float(distinct[:, 1].mean()),
+        dtype=neighbors.dtype,
+        notes=notes_on(value, len(distances), len(distances) - len(distinct), neighbors.dtype),
+        curve=curve_over(neighbors),
     )
 
 

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from measures.registry import Component, Entry, registry
+from orchestrator.dimensions import intrinsic_dimension
 from orchestrator.environment import CannotStart
 from orchestrator.study import Study
 
@@ -104,6 +105,7 @@ def gensweep() -> App:
     app = _app("gensweep", "Declare a question about generalisation; train its grid; measure; hold it to the claim.")
     app.command(_list, name="list", help=f"List the entries of a family: {', '.join(families(studies))}.")
     app.command(_show, name="show")
+    app.command(intrinsic_dimension, name="intrinsic-dimension")
     for action in (plan, run, measure, report, status):
         group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
         for entry in studies.entries.values():

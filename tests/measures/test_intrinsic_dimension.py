@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from measures import Measurement, Snapshot, Split, intrinsic_dimension, layer_activations, twonn
+from measures import Estimate, Measurement, Snapshot, Split, gride, intrinsic_dimension, layer_activations, twonn
+from measures.intrinsic_dimension import OTHERS
 
 
 def make_snapshot(model: nn.Module, layers: tuple[str, ...], inputs: Tensor) -> Snapshot:
@@ -78,6 +79,32 @@ def test_settings_reach_the_estimator() -> None:
         values = intrinsic_dimension(snapshot, num_examples=200, **settings).values
         assert values["last_layer"].value == twonn(outputs, **settings).value
         assert values["layer.0.num_points"].value == 200.0
+
+
+@pytest.mark.parametrize("method", sorted(OTHERS))
+def test_another_estimator_runs_with_its_own_defaults(method: str) -> None:
+    values = measure([nn.Identity(), Project(3), Constant(0)], method=method).values
+    for layer, size in (("layer.0", 8), ("layer.1", 3)):
+        expected = OTHERS[method](gaussian(400, 8)[:, :size])
+        assert values[layer] == Estimate(expected.value, expected.stderr)
+        assert values[f"{layer}.num_points"].value == expected.num_points == 400
+    assert values["peak"] == values["layer.0"] and math.isnan(values["last_layer"].value)
+    assert math.isnan(values["layer.2.num_points"].value)
+
+
+def test_the_curve_over_scales_comes_with_its_verdict() -> None:
+    measurement = measure([Project(2)], method="gride")
+    curve = gride(gaussian(400, 8)[:, :2])
+    ranks = {scale.rank: measurement.values[f"layer.0.rank_{scale.rank}"].value for scale in curve.scales}
+    assert ranks == {scale.rank: scale.value for scale in curve.scales} and list(ranks) == [1, 2, 4, 8, 16, 32]
+    assert measurement.notes == (f"Layer 0: {curve.verdict}.",)
+
+
+def test_notes_of_other_estimators_name_the_layer() -> None:
+    notes = measure([nn.Identity()], num_points=60, method="participation_ratio").notes
+    assert notes[0].startswith("Layer 0: ") and notes[0].endswith(
+        "directions are many for 60 points, which limit them."
+    )
 
 
 def test_permuting_neurons_changes_nothing() -> None:
