@@ -5,7 +5,6 @@ counted, never filled in.
 """
 
 import math
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -124,7 +123,7 @@ def _curve(quantity: str, done: Mapping[float, list[Trial]], latest: Mapping[tup
         x: [latest[trial.trial_id, quantity] for trial in trials if (trial.trial_id, quantity) in latest]
         for x, trials in done.items()
     }
-    usable = {x: [row for row in rows if _is_finite(row.value)] for x, rows in measured.items()}
+    usable = {x: [row for row in rows if math.isfinite(row.value)] for x, rows in measured.items()}
     return Curve(
         quantity,
         points=tuple(_point(x, rows) for x, rows in usable.items() if rows),
@@ -147,15 +146,10 @@ def _stderr(over_replicates: float | None, rows: list[Row]) -> float | None:
     Independent estimates already show the estimator's noise in their spread, so the sum is an upper bound, at most
     sqrt(2) too large; the spread of two or three replicates alone can be far too small by chance.
     """
-    own = [row.stderr for row in rows if row.stderr is not None and _is_finite(row.stderr)]
+    own = [row.stderr for row in rows if row.stderr is not None and math.isfinite(row.stderr)]
     of_estimator = math.hypot(*own) / len(rows) if own else None
     known = [error for error in (over_replicates, of_estimator) if error is not None]
     return math.hypot(*known) if known else None
-
-
-def _is_finite(value: float) -> bool:
-    # MLflow stores an infinity as the largest float.
-    return math.isfinite(value) and abs(value) < sys.float_info.max
 
 
 def _setting(value: Setting) -> str:
