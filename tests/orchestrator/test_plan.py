@@ -95,7 +95,7 @@ def test_a_diverged_trial_is_not_measured() -> None:
         (lambda: study(), "declares no trials"),
         (lambda: study(3, 3), "declares the trial 'width=0003 seed=0' twice"),
         (lambda: study(0), "width=0 is not valid"),
-        (lambda: Measured(Component("hesian_spectrum")), "unknown measure 'hesian_spectrum'; known: hessian_spectrum"),
+        (lambda: Measured(Component("hesian_spectrum")), "unknown measure 'hesian_spectrum'; known: "),
         (lambda: Measured(Component("hessian_spectrum"), at="never"), "at='never' is not valid"),
         (
             lambda: Study(name="s", question="q", expected="e", trials=(trial(1),), axes=("model.widht",)),
