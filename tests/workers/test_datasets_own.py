@@ -255,7 +255,7 @@ def test_numbers_and_tokens_keep_their_meaning(folder: Path):
         (
             {"x_train": np.zeros((6, 2)), "x_test": np.zeros((4, 2))},
             {"normalization": "per_image"},
-            r"^crop=None, normalization='per_image', augmentation='none' are for uint8 images: .* is float32$",
+            r"^size=None, crop=None, normalization='per_image', augmentation='none' are for uint8 images: .*float32$",
         ),
         (
             {"y_train": np.zeros(6), "y_test": np.zeros(4)},

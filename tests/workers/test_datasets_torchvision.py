@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torchvision.datasets import CIFAR10, MNIST, FashionMNIST
 from torchvision.transforms import functional
 
@@ -82,6 +83,14 @@ def test_the_crop_is_torchvisions_central_crop(side: int):
     dataset = cifar10(0, crop=side)
     np.testing.assert_array_equal(dataset.x_train, expected.numpy())
     assert dataset.x_test.shape == (20, 3, side, side)
+
+
+@pytest.mark.usefixtures("cifar10_files")
+def test_images_are_resized_as_torchvision_does_it_and_then_cropped():
+    images = [Image.fromarray(each.transpose(1, 2, 0)) for each in pixels(60, 3072).reshape(60, 3, 32, 32)]
+    expected = np.stack([np.asarray(functional.resize(each, [12, 12])).transpose(2, 0, 1) for each in images])
+    np.testing.assert_array_equal(cifar10(0, size=12).x_train, expected)
+    np.testing.assert_array_equal(cifar10(0, size=12, crop=10).x_train, expected[:, :, 1:11, 1:11])
 
 
 @pytest.mark.usefixtures("cifar10_files")

@@ -20,6 +20,7 @@ def arrays(
     *,
     path: str = "",
     channels_last: bool = False,
+    size: Size = None,
     crop: Size = None,
     normalization: ImageNormalization = "none",
     num_train: Size = None,
@@ -31,17 +32,20 @@ def arrays(
 
     `path` is absolute or relative to the folder GENSWEEP_DATA. Inputs are uint8 images (n, channels, h, w), or
     (n, h, w, channels) with `channels_last`, or (n, h, w) in grey; or numbers; or, of any other integer type, tokens.
-    Targets (n,) are integers, which are classes from 0, or numbers. Crop, normalisation and augmentation are for
-    images. Normalisation "dataset" is by mean and deviation of the training images chosen.
+    Targets (n,) are integers, which are classes from 0, or numbers. Size, crop, normalisation and augmentation are for
+    images; `size` resizes their central square to so many pixels a side (bilinear), `crop` then keeps the centre.
+    Normalisation "dataset" is by mean and deviation of the training images chosen.
     """
     place = source_path(path)
     dataset = _dataset(_loaded(place), place, channels_last)
-    if dataset.x_train.dtype != np.uint8 and (crop, normalization, augmentation) != (None, "none", "none"):
+    if dataset.x_train.dtype != np.uint8 and (size, crop, normalization, augmentation) != (None, None, "none", "none"):
         raise ValueError(
-            f"crop={crop}, normalization={normalization!r}, augmentation={augmentation!r} are for uint8 images: "
-            f"x_train in {place} is {dataset.x_train.dtype}"
+            f"size={size}, crop={crop}, normalization={normalization!r}, augmentation={augmentation!r} are for uint8 "
+            f"images: x_train in {place} is {dataset.x_train.dtype}"
         )
-    chosen = chosen_images(dataset, data_seed, classes=classes, num_train=num_train, num_test=num_test, crop=crop)
+    chosen = chosen_images(
+        dataset, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
+    )
     return dataclasses.replace(measured_normalization(chosen, normalization), augmentation=augmentation)
 
 

@@ -25,6 +25,7 @@ def cifar10(
     data_seed: int,
     *,
     normalization: Literal["dataset", "activation_id", "per_image", "none"] = "dataset",
+    size: Size = None,
     crop: Size = None,
     num_train: Size = None,
     num_test: Size = None,
@@ -33,8 +34,9 @@ def cifar10(
 ) -> Dataset:
     """CIFAR-10 images, downloaded once into the folder GENSWEEP_DATA (default: ~/.cache/gensweep/data).
 
-    `crop` keeps the central square: 28, with constants of its own, in Zhang et al.; per-image normalisation is what
-    their paper says. Subsets are drawn by `data_seed`, nested. `classes` are relabelled from 0 in the order given.
+    `size` resizes them to so many pixels a side (bilinear), with the constants of the full size; `crop` then keeps the
+    central square: 28, with constants of its own, in Zhang et al.; per-image normalisation is what their paper says.
+    Subsets are drawn by `data_seed`, nested. `classes` are relabelled from 0 in the order given.
     """
     constants: dict[str, Normalization] = {
         "dataset": CENTRE_NORMALIZATION if crop == 28 else NORMALIZATION,
@@ -43,5 +45,7 @@ def cifar10(
         "none": None,
     }
     source = torchvision_images(CIFAR10, "CIFAR-10")
-    chosen = chosen_images(source, data_seed, classes=classes, num_train=num_train, num_test=num_test, crop=crop)
+    chosen = chosen_images(
+        source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
+    )
     return dataclasses.replace(chosen, normalization=constants[normalization], augmentation=augmentation)

@@ -18,6 +18,7 @@ def cifar100(
     data_seed: int,
     *,
     normalization: Literal["dataset", "activation_id", "per_image", "none"] = "dataset",
+    size: Size = None,
     crop: Size = None,
     num_train: Size = None,
     num_test: Size = None,
@@ -28,8 +29,8 @@ def cifar100(
 
     The constants of "dataset" are those of CIFAR-10, as Maddox, Benton & Wilson (arXiv 2003.02139) use them here; those
     of "activation_id" are the statistics of CIFAR-100 itself, as Brown et al. (arXiv 2211.13239) use them.
-    `crop` keeps the central square; subsets are drawn by `data_seed`, nested; `classes` are relabelled from 0 in the
-    order given.
+    `size` resizes them (bilinear), `crop` then keeps the central square; subsets are drawn by `data_seed`, nested;
+    `classes` are relabelled from 0 in the order given.
     """
     constants: dict[str, Normalization] = {
         "dataset": NORMALIZATION,
@@ -38,5 +39,7 @@ def cifar100(
         "none": None,
     }
     source = torchvision_images(CIFAR100, "CIFAR-100")
-    chosen = chosen_images(source, data_seed, classes=classes, num_train=num_train, num_test=num_test, crop=crop)
+    chosen = chosen_images(
+        source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
+    )
     return dataclasses.replace(chosen, normalization=constants[normalization], augmentation=augmentation)

@@ -16,6 +16,7 @@ from workers.datasets.images import (
     central_crop,
     drawn_rows,
     measured_normalization,
+    square,
 )
 from workers.datasets.source_files import one_line, source_path
 
@@ -98,10 +99,5 @@ def _decoded(file: str, mode: str, size: int | None) -> NDArray[np.uint8]:
             image = opened.convert(mode)
     except OSError as error:
         raise ValueError(f"{file} cannot be decoded ({one_line(error)})") from error
-    if size is not None:
-        side = min(image.size)
-        left, top = ((length - side) // 2 for length in image.size)
-        square = image.crop((left, top, left + side, top + side))
-        image = square.resize((size, size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
+    pixels = np.asarray(image if size is None else square(image, size))
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)

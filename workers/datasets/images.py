@@ -1,7 +1,7 @@
 """What the image data sets have in common: their settings, and the steps from the source to the chosen images.
 
 Every step is a function from data set to data set, and leaves it as it is where nothing is asked for. The order is:
-classes, subset, crop.
+classes, subset, size, crop.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from pydantic import AfterValidator, Field
 
 from workers.datasets.dataset import Dataset, Normalization
@@ -34,10 +35,11 @@ def chosen_images(
     classes: tuple[int, ...] | None = None,
     num_train: int | None = None,
     num_test: int | None = None,
+    size: int | None = None,
     crop: int | None = None,
 ) -> Dataset:
-    """Images of the source: of some classes, so many of them, their centre; ValueError for more than there is."""
-    return central_crop(subset(of_classes(source, classes), data_seed, num_train, num_test), crop)
+    """Images of the source: of some classes, so many, so large, their centre; ValueError for more than there is."""
+    return central_crop(resized(subset(of_classes(source, classes), data_seed, num_train, num_test), size), crop)
 
 
 def of_classes(dataset: Dataset, classes: tuple[int, ...] | None) -> Dataset:
@@ -77,6 +79,25 @@ def drawn_rows(count: int, data_seed: int, split: str, wanted: int | None) -> ND
         raise ValueError(f"num_{split}={wanted} is not valid: there are {count} {split} examples to draw from")
     order = torch.randperm(count, generator=stream(data_seed, "dataset", "subset", split))
     return order[:wanted].numpy()
+
+
+def resized(dataset: Dataset, side: int | None) -> Dataset:
+    """The central square of every image, resized to so many pixels a side."""
+    if side is None:
+        return dataset
+    # Channel by channel, which is how an image of any number of channels is resized, too.
+    train, test = (
+        np.stack([[np.asarray(square(Image.fromarray(channel), side)) for channel in image] for image in images])
+        for images in (dataset.x_train, dataset.x_test)
+    )
+    return dataclasses.replace(dataset, x_train=train, x_test=test)
+
+
+def square(image: Image.Image, side: int) -> Image.Image:
+    """The central square of an image, resized (bilinear; where it shrinks, over all pixels that fall into one)."""
+    least = min(image.size)
+    left, top = ((length - least) // 2 for length in image.size)
+    return image.crop((left, top, left + least, top + least)).resize((side, side), Image.Resampling.BILINEAR)
 
 
 def central_crop(dataset: Dataset, side: int | None) -> Dataset:

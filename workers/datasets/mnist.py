@@ -18,6 +18,7 @@ def mnist(
     data_seed: int,
     *,
     normalization: ImageNormalization = "dataset",
+    size: Size = None,
     crop: Size = None,
     num_train: Size = None,
     num_test: Size = None,
@@ -26,10 +27,12 @@ def mnist(
 ) -> Dataset:
     """MNIST images, downloaded once into the folder GENSWEEP_DATA (default: ~/.cache/gensweep/data).
 
-    `crop` keeps the central square; subsets are drawn by `data_seed`, nested; `classes` are relabelled from 0 in the
-    order given.
+    `size` resizes them (bilinear), `crop` then keeps the central square; subsets are drawn by `data_seed`, nested;
+    `classes` are relabelled from 0 in the order given.
     """
     constants: dict[str, Normalization] = {"dataset": NORMALIZATION, "per_image": "per_image", "none": None}
     source = torchvision_images(MNIST, "MNIST")
-    chosen = chosen_images(source, data_seed, classes=classes, num_train=num_train, num_test=num_test, crop=crop)
+    chosen = chosen_images(
+        source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
+    )
     return dataclasses.replace(chosen, normalization=constants[normalization], augmentation=augmentation)
