@@ -73,7 +73,7 @@ def fitting_corrupted_data(
 ) -> Study:
     """How long does it take to fit images whose labels or pixels are random?"""
     trial = quick_trial if preset == "quick" else paper_trial
-    small = {"crop": 16, "num_train": num_train or 4000, "num_test": 1000}
+    small = {"size": 16, "num_train": num_train or 12_000, "num_test": 1000}
     data = dataset(images, **(small if preset == "quick" else {"crop": 28, "num_train": num_train}))
     return Study(
         name="fitting_corrupted_data" if preset == "quick" else "fitting_corrupted_data_paper",
@@ -86,7 +86,7 @@ def fitting_corrupted_data(
 
 
 def quick_trial(corruption: Corruption, replicate: int, epochs: int | None, data: Component) -> TrialSpec:
-    """A quarter of the width, on the central 16 x 16 pixels of some images."""
+    """A quarter of the width, on some of the images, of half the size."""
     return TrialSpec(
         dataset=data,
         corruption=CORRUPTIONS[corruption],

@@ -46,12 +46,17 @@ def test_every_corruption_is_trained_from_several_seeds_and_nothing_else_differs
     assert study.presentation.x is not None and study.presentation.x.names == tuple(CORRUPTIONS) == PUBLISHED_ORDER
 
 
-@pytest.mark.parametrize(("preset", "crop", "images"), [("quick", 16, 4000), ("paper", 28, None)])
-def test_the_number_of_images_is_the_presets_unless_given(preset: str, crop: int, images: int | None) -> None:
+@pytest.mark.parametrize(
+    ("preset", "size", "crop", "images"), [("quick", 16, None, 12_000), ("paper", None, 28, None)]
+)
+def test_the_number_of_images_is_the_presets_unless_given(
+    preset: str, size: int | None, crop: int | None, images: int | None
+) -> None:
     for num_train, expected in ((None, images), (500, 500)):
         settings = Component("fitting_corrupted_data", preset=preset, num_train=num_train)
         parameters = studies.call(settings).trials[0].parameters
-        assert (parameters["dataset.crop"], parameters["dataset.num_train"]) == (crop, expected)
+        assert (parameters["dataset.size"], parameters["dataset.crop"]) == (size, crop)
+        assert parameters["dataset.num_train"] == expected
 
 
 @pytest.mark.parametrize(
