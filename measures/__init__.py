@@ -22,7 +22,7 @@ from measures.local_lipschitz import LocalLipschitz, local_lipschitz
 from measures.margins import margins
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.norms import norms
-from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.operators import CurvatureOperator, LinearOperator, fisher_operator, ggn_operator, hessian_operator
 from measures.pac_bayes_sigma import pac_bayes_sigma
 from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
@@ -55,13 +55,13 @@ __all__ = [
     "CanonicalCorrelation",
     "Component",
     "CorrelationDimension",
+    "CurvatureOperator",
     "DimensionEstimates",
     "DropoutBoundTerms",
     "Eigenpairs",
     "Entry",
     "Estimate",
     "FarBounds",
-    "HessianOperator",
     "IntrinsicDimension",
     "KernelAlignment",
     "LikelihoodDimension",
@@ -94,7 +94,9 @@ __all__ = [
     "dropout_bound_terms",
     "far_bounds",
     "far_lipschitz_bound",
+    "fisher_operator",
     "flattened",
+    "ggn_operator",
     "gride",
     "hessian_operator",
     "hessian_spectrum",
