@@ -3,6 +3,7 @@
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
+from measures.block_lanczos import block_top_eigenvalues
 from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
 from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
 from measures.correlation_dimension import CorrelationDimension, correlation_dimension
@@ -85,6 +86,7 @@ __all__ = [
     "Tridiagonalization",
     "activation_patterns",
     "activation_regions",
+    "block_top_eigenvalues",
     "canonical_json",
     "correlation_dimension",
     "dense_spectrum",

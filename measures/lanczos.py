@@ -107,7 +107,8 @@ def top_eigenvalues(
     Lanczos steps from one random start until every residual is at most `tolerance` times the largest magnitude in the
     spectrum, or `max_steps` (default 100 + 5 per eigenvalue). An eigenvalue lies within the residual r of each value,
     and within r^2 / gap if it is separated (Parlett, The Symmetric Eigenvalue Problem, theorem 11.7.1). Of an exactly
-    repeated eigenvalue one start can miss copies. Costs one product a step, and one an eigenvalue for the residuals.
+    repeated eigenvalue one start can miss copies: see `block_top_eigenvalues`. Costs one product a step, and one an
+    eigenvalue for the residuals.
 
     >>> top_eigenvalues(torch.diag(torch.arange(5.0)), num_eigenvalues=2, seed=0).eigenvalues.round(6).tolist()
     [4.0, 3.0]
@@ -127,7 +128,8 @@ def top_eigenvalues(
         is_checked = len(steps) % STEPS_BETWEEN_CHECKS == 0 and len(steps) >= num_eigenvalues
         if is_checked and _has_converged(steps, num_eigenvalues, tolerance):
             break
-    return _ritz_pairs(operator, basis[: len(steps)], steps, num_eigenvalues, tolerance)
+    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
+    return ritz_pairs(operator, basis[: len(steps)], ritz_values, coefficients, num_eigenvalues, tolerance)
 
 
 def lanczos_quadrature(
@@ -194,10 +196,10 @@ def _recurrence(
             basis[row + 1] = image / norm
 
 
-def _ritz_pairs(
-    operator: LinearOperator, rows: Tensor, steps: list[tuple[float, float]], count: int, tolerance: float
+def ritz_pairs(
+    operator: LinearOperator, rows: Tensor, ritz_values: Floats, coefficients: Floats, count: int, tolerance: float
 ) -> Eigenpairs:
-    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
+    """The largest pairs that a projection onto orthonormal rows gives, with residuals from products of their own."""
     eigenvalues = ritz_values[::-1][:count].copy()
     chosen = torch.from_numpy(coefficients[:, ::-1][:, :count].copy()).to(rows)
     eigenvectors = rows.T @ chosen
