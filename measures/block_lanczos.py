@@ -28,7 +28,8 @@ def block_top_eigenvalues(
 
     Block Lanczos until every residual is at most `tolerance` times the largest magnitude in the spectrum, or
     `max_products` (default 100 + 5 per eigenvalue, times the block size). Golub and Van Loan, Matrix Computations (4th
-    ed.), section 10.3.6. Costs `block_size` products a step, made together, and one an eigenvalue for the residuals.
+    ed.), section 10.3.6. Costs `block_size` products a step, made together, and one an eigenvalue for the residuals;
+    memory for up to `max_products` vectors in float64.
 
     >>> twice = torch.diag(torch.tensor([3.0, 3.0, *torch.linspace(0, 1, 50)]))
     >>> block_top_eigenvalues(twice, num_eigenvalues=2, seed=0).eigenvalues.round(4).tolist()
