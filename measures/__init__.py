@@ -3,6 +3,7 @@
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
+from measures.block_lanczos import block_top_eigenvalues
 from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
 from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
 from measures.correlation_dimension import CorrelationDimension, correlation_dimension
@@ -22,7 +23,7 @@ from measures.local_lipschitz import LocalLipschitz, local_lipschitz
 from measures.margins import margins
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.norms import norms
-from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.operators import CurvatureOperator, LinearOperator, fisher_operator, ggn_operator, hessian_operator
 from measures.pac_bayes_sigma import pac_bayes_sigma
 from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
@@ -55,13 +56,13 @@ __all__ = [
     "CanonicalCorrelation",
     "Component",
     "CorrelationDimension",
+    "CurvatureOperator",
     "DimensionEstimates",
     "DropoutBoundTerms",
     "Eigenpairs",
     "Entry",
     "Estimate",
     "FarBounds",
-    "HessianOperator",
     "IntrinsicDimension",
     "KernelAlignment",
     "LikelihoodDimension",
@@ -85,6 +86,7 @@ __all__ = [
     "Tridiagonalization",
     "activation_patterns",
     "activation_regions",
+    "block_top_eigenvalues",
     "canonical_json",
     "correlation_dimension",
     "dense_spectrum",
@@ -94,7 +96,9 @@ __all__ = [
     "dropout_bound_terms",
     "far_bounds",
     "far_lipschitz_bound",
+    "fisher_operator",
     "flattened",
+    "ggn_operator",
     "gride",
     "hessian_operator",
     "hessian_spectrum",

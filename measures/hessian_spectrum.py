@@ -10,7 +10,7 @@ from torch import nn
 
 from measures.inputs import Estimate, Measurement, Snapshot
 from measures.lanczos import Eigenpairs, lanczos, lanczos_quadrature, top_eigenvalues
-from measures.operators import HessianOperator, LinearOperator, hessian_operator
+from measures.operators import CurvatureOperator, LinearOperator, hessian_operator
 from measures.spectrum import Floats, Spectrum, dense_spectrum
 
 # More than the outliers reported are summed exactly: against 10, 30 cut the standard error on MLPs by 10 to 65 %.
@@ -72,7 +72,7 @@ def hessian_spectrum(
     return Measurement(values, _arrays(spectrum), tuple(notes))
 
 
-def _affordable(hessian: HessianOperator, num_products: int) -> LinearOperator:
+def _affordable(hessian: CurvatureOperator, num_products: int) -> LinearOperator:
     """The Hessian as a dense matrix if that costs no more than `num_products`, otherwise as it is."""
     size = hessian.shape[0]
     return hessian @ torch.eye(size, dtype=hessian.dtype, device=hessian.device) if size <= num_products else hessian

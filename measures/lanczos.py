@@ -53,6 +53,16 @@ class Eigenpairs:
     converged: NDArray[np.bool_]
     eigenvectors: Tensor
 
+    def partial_effective_dimensionality(self, z: float) -> float:
+        """These eigenvalues' part of the effective dimensionality: at most their number, and not the full sum.
+
+        >>> eigenpairs = top_eigenvalues(torch.diag(torch.arange(5.0)), num_eigenvalues=2, seed=0)
+        >>> round(eigenpairs.partial_effective_dimensionality(1.0), 6)  # 4/5 + 3/4; the full sum is 2.716667
+        1.55
+        """
+        nothing = np.empty((0, 0))
+        return Spectrum(len(self.eigenvalues), self.eigenvalues, nothing, nothing).effective_dimensionality(z).value
+
 
 def lanczos(
     operator: LinearOperator, start: Tensor, num_steps: int, *, orthogonal_to: Tensor | None = None
@@ -97,7 +107,8 @@ def top_eigenvalues(
     Lanczos steps from one random start until every residual is at most `tolerance` times the largest magnitude in the
     spectrum, or `max_steps` (default 100 + 5 per eigenvalue). An eigenvalue lies within the residual r of each value,
     and within r^2 / gap if it is separated (Parlett, The Symmetric Eigenvalue Problem, theorem 11.7.1). Of an exactly
-    repeated eigenvalue one start can miss copies. Costs one product a step, and one an eigenvalue for the residuals.
+    repeated eigenvalue one start can miss copies: see `block_top_eigenvalues`. Costs one product a step, and one an
+    eigenvalue for the residuals.
 
     >>> top_eigenvalues(torch.diag(torch.arange(5.0)), num_eigenvalues=2, seed=0).eigenvalues.round(6).tolist()
     [4.0, 3.0]
@@ -117,7 +128,8 @@ def top_eigenvalues(
         is_checked = len(steps) % STEPS_BETWEEN_CHECKS == 0 and len(steps) >= num_eigenvalues
         if is_checked and _has_converged(steps, num_eigenvalues, tolerance):
             break
-    return _ritz_pairs(operator, basis[: len(steps)], steps, num_eigenvalues, tolerance)
+    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
+    return ritz_pairs(operator, basis[: len(steps)], ritz_values, coefficients, num_eigenvalues, tolerance)
 
 
 def lanczos_quadrature(
@@ -163,15 +175,17 @@ def _recurrence(
 
     At an invariant subspace it ends, or goes on from a random direction if it is given a generator to `restart` with.
     """
-    scale = 0.0
+    scale = norm = 0.0
     for row in range(first, len(basis)):
         image = (operator @ basis[row].to(operator.dtype)).to(basis)
         diagonal = float(basis[row] @ image)
         if not np.isfinite(diagonal):
             raise ValueError(f"the operator's product in Lanczos step {row - first + 1} is not finite")
-        image = _orthogonalized(image, basis[: row + 1])
+        coefficients = basis[: row + 1] @ image
+        previous, image = norm, _orthogonalized(image - coefficients @ basis[: row + 1], basis[: row + 1], passes=1)
         norm = float(torch.linalg.vector_norm(image))
         scale = max(scale, abs(diagonal) + norm)
+        _check_symmetry(coefficients[first:-1], previous, scale, operator)
         is_invariant = norm <= 100 * torch.finfo(operator.dtype).eps * scale
         yield diagonal, 0.0 if is_invariant else norm
         if row + 1 == len(basis) or (is_invariant and restart is None):
@@ -182,10 +196,10 @@ def _recurrence(
             basis[row + 1] = image / norm
 
 
-def _ritz_pairs(
-    operator: LinearOperator, rows: Tensor, steps: list[tuple[float, float]], count: int, tolerance: float
+def ritz_pairs(
+    operator: LinearOperator, rows: Tensor, ritz_values: Floats, coefficients: Floats, count: int, tolerance: float
 ) -> Eigenpairs:
-    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
+    """The largest pairs that a projection onto orthonormal rows gives, with residuals from products of their own."""
     eigenvalues = ritz_values[::-1][:count].copy()
     chosen = torch.from_numpy(coefficients[:, ::-1][:, :count].copy()).to(rows)
     eigenvectors = rows.T @ chosen
@@ -209,8 +223,26 @@ def _tridiagonal_eigenpairs(diagonal: Floats, off_diagonal: Floats) -> tuple[Flo
     return pairs
 
 
-def _orthogonalized(vector: Tensor, rows: Tensor) -> Tensor:
-    for _ in range(2):
+def _check_symmetry(coefficients: Tensor, previous: float, scale: float, operator: LinearOperator) -> None:
+    """ValueError unless the newest vector's image has the parts along earlier vectors that their own images imply.
+
+    Costs nothing, as the coefficients are needed anyway. The fourth root of the precision leaves ample room for
+    rounding, and an operator that is not symmetric by construction is off by far more.
+    """
+    if len(coefficients) == 0:
+        return
+    expected = torch.zeros_like(coefficients)
+    expected[-1] = previous
+    asymmetry = float((coefficients - expected).abs().max())
+    if asymmetry > torch.finfo(operator.dtype).eps ** 0.25 * scale:
+        raise ValueError(
+            f"the operator is not symmetric: in Lanczos step {len(coefficients) + 1}, u^T A v and v^T A u of two unit "
+            f"vectors differ by {asymmetry:.2g} where products are of size {scale:.2g}"
+        )
+
+
+def _orthogonalized(vector: Tensor, rows: Tensor, *, passes: int = 2) -> Tensor:
+    for _ in range(passes):
         vector = vector - (rows @ vector) @ rows
     return vector
 

@@ -1,20 +1,32 @@
-"""The Hessian of a network's mean loss as a matrix one can multiply by, without ever forming it.
+"""Curvature of a network's mean loss as matrices one can multiply by, without ever forming them.
 
-A product is Pearlmutter's double backward pass. The first of the two passes does not depend on the vector, so its graph
-is built once and kept as long as it fits in a stated amount of memory: a product then costs one backward pass instead
-of a forward and two. Data that do not fit are cut into pieces that do, whose graphs are rebuilt for every block of
-vectors. Vectors of a block are multiplied one after another: on one core, batching them with `vmap` was slower.
+Of a product's passes, those that do not depend on the vector are made once and their graph is kept as long as it fits
+in a stated amount of memory: a product then costs only the rest. Data that do not fit are cut into pieces that do,
+whose graphs are rebuilt for every block of vectors. Vectors of a block are multiplied one after another: on one core,
+batching them with `vmap` was slower.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, Protocol, Self
+from functools import partial
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from measures.linearization import (
+    FisherLinearization,
+    GaussNewtonLinearization,
+    HessianLinearization,
+    Linearization,
+    Piece,
+)
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 Batch = tuple[Tensor, Tensor]
+Linearize = Callable[[Piece, Sequence[Tensor]], Linearization]
+Which = Literal["all", "matrices"]
 
 # A gradient graph was measured to hold 1.3 (MLP) to 1.9 times (convolutions) what its forward pass saves.
 GRAPH_TO_FORWARD_BYTES = 2
@@ -32,26 +44,38 @@ class LinearOperator(Protocol):
     def __matmul__(self, other: Tensor, /) -> Tensor: ...
 
 
-class HessianOperator:
-    """The Hessian that `hessian_operator` returns; `loss` and `gradient` are the mean loss and its gradient.
+class CurvatureOperator:
+    """A Hessian, Gauss-Newton or Fisher matrix; `loss` and `gradient` are the mean loss and its gradient.
 
     It owns its graph: the memory is released with the object. A parameter that is changed in place while it lives
     makes the next product fail, rather than be wrong.
     """
 
-    def __init__(self, model: nn.Module, loss: Loss, pieces: list[Batch], parameters: list[nn.Parameter], keep: bool):
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        pieces: list[Batch],
+        parameters: list[nn.Parameter],
+        *,
+        linearize: Linearize,
+        keep: bool,
+    ):
         self._model, self._loss_function, self._pieces, self._parameters = model, loss, pieces, parameters
+        self._linearize = linearize
         self._num_examples = sum(len(targets) for _, targets in pieces)
-        total, gradient, graphs = 0.0, torch.zeros(self.shape[0], dtype=self.dtype, device=self.device), list[Graph]()
-        for value, graph in self._rebuilt_graphs():
-            total += float(value)
+        total, gradient, graphs = 0.0, torch.zeros(self.shape[0], dtype=self.dtype, device=self.device), []
+        for graph in self._rebuilt_graphs():
+            total += graph.loss
             gradient += graph.gradient
             if keep:
                 graphs.append(graph)
-        if not (torch.isfinite(gradient).all() and torch.isfinite(torch.tensor(total))):
-            raise ValueError(f"the loss ({total}) or its gradient is not finite: no Hessian exists at these parameters")
+        if not (torch.isfinite(gradient).all() and math.isfinite(total)):
+            raise ValueError(
+                f"the loss ({total}) or its gradient is not finite: no curvature exists at these parameters"
+            )
         self.loss, self.gradient = total, gradient
-        self._graphs = graphs if keep else None
+        self._graphs: list[Linearization] | None = graphs if keep else None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -67,64 +91,35 @@ class HessianOperator:
         return self._parameters[0].device
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
-        """The Hessian times one vector (p,) or the columns of a block (p, k)."""
+        """The matrix times one vector (p,) or the columns of a block (p, k)."""
         if vectors.ndim not in (1, 2) or vectors.shape[0] != self.shape[0]:
-            raise ValueError(f"cannot multiply a {self.shape} Hessian by a tensor of shape {tuple(vectors.shape)}")
+            raise ValueError(f"cannot multiply a {self.shape} operator by a tensor of shape {tuple(vectors.shape)}")
         columns = [vectors] if vectors.ndim == 1 else list(vectors.unbind(1))
         products = [torch.zeros(self.shape[0], dtype=self.dtype, device=self.device) for _ in columns]
-        for graph in self._graphs if self._graphs is not None else (graph for _, graph in self._rebuilt_graphs()):
+        for graph in self._graphs if self._graphs is not None else self._rebuilt_graphs():
             for column, product in zip(columns, products, strict=True):
                 product += graph.product(column.to(self.dtype))
         return products[0] if vectors.ndim == 1 else torch.stack(products, dim=1)
 
-    def _rebuilt_graphs(self) -> Iterator[tuple[Tensor, "Graph"]]:
+    def _rebuilt_graphs(self) -> Iterator[Linearization]:
         for inputs, targets in self._pieces:
             with evaluating(self._model), torch.enable_grad():
-                loss = self._loss_function(self._model(inputs), targets)
-                if loss.ndim != 0:
-                    raise ValueError(f"the loss must be a scalar mean over examples; got shape {tuple(loss.shape)}")
-                loss = loss * (len(targets) / self._num_examples)
-                graph = Graph.of(loss, self._parameters)
-            yield loss.detach(), graph
+                loss = partial(self._share_of_loss, targets=targets)
+                piece = Piece(self._model(inputs), loss, len(targets), self._num_examples)
+                graph = self._linearize(piece, self._parameters)
+            yield graph
 
-
-class Graph:
-    """The gradient of one piece of the loss, still attached to the graph that made it."""
-
-    def __init__(self, gradients: tuple[Tensor, ...], parameters: list[nn.Parameter]):
-        self._gradients, self._parameters = gradients, parameters
-
-    @classmethod
-    def of(cls, loss: Tensor, parameters: list[nn.Parameter]) -> Self:
-        if not loss.requires_grad:  # it depends on none of the parameters
-            return cls(tuple(torch.zeros_like(parameter) for parameter in parameters), parameters)
-        gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
-        return cls(gradients, parameters)
-
-    @property
-    def gradient(self) -> Tensor:
-        return _flat(self._gradients).detach()
-
-    def product(self, vector: Tensor) -> Tensor:
-        """Derivative of the gradient's inner product with the vector."""
-        parts = vector.split([parameter.numel() for parameter in self._parameters])
-        # A gradient without a graph is constant, where the loss is linear in that parameter or does not depend on it.
-        attached = [(g, part.view_as(g)) for g, part in zip(self._gradients, parts, strict=True) if g.requires_grad]
-        if not attached:
-            return torch.zeros_like(vector)
-        outputs, directions = zip(*attached, strict=True)
-        products = torch.autograd.grad(outputs, self._parameters, directions, retain_graph=True, materialize_grads=True)
-        return _flat(products)
+    def _share_of_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """What a piece adds to the mean loss over all examples."""
+        loss = self._loss_function(outputs, targets)
+        if loss.ndim != 0:
+            raise ValueError(f"the loss must be a scalar mean over examples; got shape {tuple(loss.shape)}")
+        return loss * (len(targets) / self._num_examples)
 
 
 def hessian_operator(
-    model: nn.Module,
-    loss: Loss,
-    data: Iterable[Batch],
-    *,
-    parameters: Literal["all", "matrices"] = "all",
-    graph_bytes: int = 1 << 30,
-) -> HessianOperator:
+    model: nn.Module, loss: Loss, data: Iterable[Batch], *, parameters: Which = "all", graph_bytes: int = 1 << 30
+) -> CurvatureOperator:
     r"""The Hessian of the mean loss over all examples, as an operator.
 
     $H = \nabla^2 \frac1n \sum_i \ell(f(x_i), y_i)$ over the parameters that require a gradient, in the order of
@@ -138,6 +133,53 @@ def hessian_operator(
     >>> hessian_operator(model, torch.nn.functional.mse_loss, data) @ torch.ones(1)  # 2 * mean(x^2)
     tensor([10.])
     """
+    return _operator(model, loss, data, parameters, graph_bytes, HessianLinearization)
+
+
+def ggn_operator(
+    model: nn.Module, loss: Loss, data: Iterable[Batch], *, parameters: Which = "all", graph_bytes: int = 1 << 30
+) -> CurvatureOperator:
+    r"""The generalised Gauss-Newton matrix of the mean loss over all examples, as an operator.
+
+    $G = \frac1n \sum_i J_i^T \, \nabla^2_f \ell(f(x_i), y_i) \, J_i$ with $J_i$ the Jacobian of the outputs in the
+    parameters: the Hessian without the curvature of the network itself. It is positive semidefinite where the loss is
+    convex in the outputs; for cross-entropy on logits it is the Fisher information matrix of the model. What `loss`
+    does to the outputs counts as loss, so the split between network and loss matters. Arguments as for
+    `hessian_operator`. Schraudolph, Fast curvature matrix-vector products, Neural Computation 14 (2002), section 3. One
+    product costs about as much as one with the Hessian.
+
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> data = [(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]]))]
+    >>> ggn_operator(model, torch.nn.functional.mse_loss, data) @ torch.ones(1)  # linear: the Hessian
+    tensor([10.])
+    """
+    return _operator(model, loss, data, parameters, graph_bytes, GaussNewtonLinearization)
+
+
+def fisher_operator(
+    model: nn.Module, loss: Loss, data: Iterable[Batch], *, parameters: Which = "all", graph_bytes: int = 1 << 30
+) -> CurvatureOperator:
+    r"""The empirical Fisher matrix of the mean loss, as an operator: the mean outer product of example gradients.
+
+    $F = \frac1n \sum_i g_i g_i^T$, $g_i = \nabla \ell(f(x_i), y_i)$, with the labels of the data. It is not the Fisher
+    information matrix, whose labels are drawn from the model (for cross-entropy that is `ggn_operator`), nor centred:
+    the mean gradient is not taken off, nor a Hessian: it vanishes where every example is fitted (Kunstner, Balles,
+    Hennig, Limitations of the empirical Fisher approximation, NeurIPS 2019, eq. 3). Outputs have one row an example,
+    which depends on that example alone, and `loss` is the plain mean over rows. Arguments as for `hessian_operator`.
+
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> model.weight.data.fill_(1.0)
+    tensor([[1.]])
+    >>> data = [(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]]))]
+    >>> fisher_operator(model, torch.nn.functional.mse_loss, data) @ torch.ones(1)  # mean((2 x^2)^2)
+    tensor([164.])
+    """
+    return _operator(model, loss, data, parameters, graph_bytes, FisherLinearization)
+
+
+def _operator(
+    model: nn.Module, loss: Loss, data: Iterable[Batch], parameters: Which, graph_bytes: int, linearize: Linearize
+) -> CurvatureOperator:
     if parameters not in ("all", "matrices"):
         raise ValueError(f"parameters={parameters!r} is not valid: 'all' or 'matrices'")
     chosen = [p for p in model.parameters() if p.requires_grad and (parameters == "all" or p.ndim > 1)]
@@ -148,7 +190,8 @@ def hessian_operator(
     per_example = GRAPH_TO_FORWARD_BYTES * _saved_bytes(model, batches[0][0][:1])
     piece_size = max(1, graph_bytes // max(1, per_example))
     pieces = [piece for batch in batches for piece in _pieces(batch, piece_size)]
-    return HessianOperator(model, loss, pieces, chosen, keep=sum(len(y) for _, y in pieces) <= piece_size)
+    keep = sum(len(targets) for _, targets in pieces) <= piece_size
+    return CurvatureOperator(model, loss, pieces, chosen, linearize=linearize, keep=keep)
 
 
 def _check_parameters(chosen: list[nn.Parameter], which: str) -> None:
@@ -189,7 +232,3 @@ def evaluating(model: nn.Module) -> Generator[None, None, None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _flat(tensors: Iterable[Tensor]) -> Tensor:
-    return torch.cat([tensor.reshape(-1) for tensor in tensors])

@@ -67,7 +67,7 @@ class Spectrum:
 
     @property
     def trace(self) -> Estimate:
-        return self.spectral_sum(lambda values: values)
+        return self.sum(lambda values: values)
 
     @property
     def negative_mass(self) -> Estimate:
@@ -76,10 +76,10 @@ class Spectrum:
         A ratio of two estimates; the standard error is that of the delta method.
         """
         negative, total = self._by_probe(lambda values: np.maximum(-values, 0.0)), self._by_probe(np.abs)
-        whole = self.spectral_sum(np.abs).value
+        whole = self.sum(np.abs).value
         if whole == 0.0:
             return Estimate(0.0, 0.0)
-        share = self.spectral_sum(lambda values: np.maximum(-values, 0.0)).value / whole
+        share = self.sum(lambda values: np.maximum(-values, 0.0)).value / whole
         return Estimate(share, _standard_error((negative - share * total) / whole))
 
     def effective_dimensionality(self, z: float) -> Estimate:
@@ -90,13 +90,33 @@ class Spectrum:
         >>> Spectrum(3, np.array([-1.0, 1.0, 3.0]), np.empty((0, 0)), np.empty((0, 0))).effective_dimensionality(1.0)
         Estimate(value=1.25, stderr=0.0)
         """
-        if not z > 0:
-            raise ValueError(f"z={z} is not valid: it must be positive")
-        return self.spectral_sum(lambda values: np.maximum(values, 0.0) / (np.maximum(values, 0.0) + z))
+        return self.sum(_counted_directions(z))
 
-    def spectral_sum(self, f: Callable[[Floats], Floats]) -> Estimate:
-        """Sum of f over the eigenvalues; f acts elementwise and is finite on the whole range of the spectrum."""
+    def log_determinant(self, z: float) -> Estimate:
+        r"""$\log\det(H^+ + z I) = \sum_i \log(\lambda_i^+ + z)$, of the Occam factor in a Laplace approximation.
+
+        Negative eigenvalues count as 0, as in the effective dimensionality, which is `dimension` less the derivative in
+        log z; where there are none it is the log-determinant of H + z I. Ubaru, Chen, Saad, SIAM J. Matrix Anal. Appl.
+        38 (2017), section 2.1.
+
+        >>> Spectrum(2, np.array([-1.0, 3.0]), np.empty((0, 0)), np.empty((0, 0))).log_determinant(1.0)
+        Estimate(value=1.3862943611198906, stderr=0.0)
+        """
+        _check_positive(z)
+        return self.sum(lambda values: np.log(np.maximum(values, 0.0) + z))
+
+    def sum(self, f: Callable[[Floats], Floats]) -> Estimate:
+        """Sum of f over the eigenvalues; f acts elementwise and is finite on the whole range of the spectrum.
+
+        Nodes of the averaged rule can lie somewhat outside that range, below 0 for a semidefinite matrix too.
+
+        >>> Spectrum(2, np.array([1.0, 3.0]), np.empty((0, 0)), np.empty((0, 0))).sum(np.square)
+        Estimate(value=10.0, stderr=0.0)
+        """
         exact, by_probe = float(np.sum(f(self.exact))), self._by_probe(f)
+        if not (np.isfinite(exact) and np.isfinite(by_probe).all()):
+            points = np.concatenate([self.exact, self.nodes.ravel()])
+            raise ValueError(f"the function is not finite from {points.min():.3g} to {points.max():.3g}")
         sampled = float(np.mean(by_probe)) if self.num_probes else 0.0
         return Estimate(exact + sampled, _standard_error(by_probe))
 
@@ -120,10 +140,17 @@ class Spectrum:
 
     def truncation(self, z: float) -> float:
         """Change of the effective dimensionality over the last quarter of the Lanczos steps: a scale of its bias."""
+        return self.truncation_of(_counted_directions(z))
+
+    def truncation_of(self, f: Callable[[Floats], Floats]) -> float:
+        """Change of a sum over the last quarter of the Lanczos steps: a scale of what its standard error leaves out.
+
+        The sum has converged in steps where this is well below its standard error.
+        """
         if not self.num_probes:
             return 0.0
         fewer = self.truncated(max(1, self.num_steps - max(1, self.num_steps // 4)))
-        return self.effective_dimensionality(z).value - fewer.effective_dimensionality(z).value
+        return self.sum(f).value - fewer.sum(f).value
 
     def _by_probe(self, f: Callable[[Floats], Floats]) -> Floats:
         return (self.dimension - len(self.exact)) * np.sum(self.weights * f(self.nodes), axis=1)
@@ -146,6 +173,16 @@ def dense_spectrum(operator: LinearOperator) -> Spectrum:
         raise ValueError(f"the matrix is not symmetric: |A - A^T| / |A| = {asymmetry / norm:.2g}")
     eigenvalues = torch.linalg.eigvalsh((matrix + matrix.T) / 2).cpu().numpy()
     return Spectrum(len(eigenvalues), eigenvalues, np.empty((0, 0)), np.empty((0, 0)))
+
+
+def _counted_directions(z: float) -> Callable[[Floats], Floats]:
+    _check_positive(z)
+    return lambda values: np.maximum(values, 0.0) / (np.maximum(values, 0.0) + z)
+
+
+def _check_positive(z: float) -> None:
+    if not z > 0:
+        raise ValueError(f"z={z} is not valid: it must be positive")
 
 
 def _standard_error(by_probe: Floats) -> float:

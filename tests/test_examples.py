@@ -1,4 +1,4 @@
-"""The examples of the pages and docstrings of measures run, and print what they say."""
+"""The examples of the pages and docstrings of measures, and of the page on own models, run and print what they say."""
 
 import doctest
 import importlib
@@ -30,6 +30,21 @@ def test_the_example_of_a_page_runs(page: Path, capsys: pytest.CaptureFixture[st
         exec(compile(code, page.name, "exec"), {})
         output = capsys.readouterr().out
         assert output and (not expected or output == expected)
+
+
+def test_the_page_on_own_models_runs_from_top_to_bottom(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each measure in at most six lines, on what the page's first lines set up."""
+    blocks = [code for code, _ in EXAMPLE.findall((ROOT / "docs" / "own_model.md").read_text())]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for code in blocks:
+        exec(compile(code, "own_model.md", "exec"), names)
+        is_measure = "from measures import" in code
+        assert bool(capsys.readouterr().out) == is_measure
+        assert not is_measure or len([line for line in code.splitlines() if line]) <= 6
+    assert sum("from measures import" in code for code in blocks) == 3
 
 
 @pytest.mark.parametrize("name", MODULES)

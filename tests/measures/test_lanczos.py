@@ -103,8 +103,8 @@ def test_quadrature_of_a_full_run_gives_the_moments_of_the_probe() -> None:
     spectrum = lanczos_quadrature(matrix, num_steps=60, num_probes=400, seed=0)
     exact = dense_spectrum(matrix)
     for f in (np.exp, np.abs, lambda x: 1.0 * (x > 0.2)):
-        estimate = spectrum.spectral_sum(lambda x, f=f: f(x / 80.0) if f is np.exp else f(x))
-        truth = exact.spectral_sum(lambda x, f=f: f(x / 80.0) if f is np.exp else f(x)).value
+        estimate = spectrum.sum(lambda x, f=f: f(x / 80.0) if f is np.exp else f(x))
+        truth = exact.sum(lambda x, f=f: f(x / 80.0) if f is np.exp else f(x)).value
         assert abs(estimate.value - truth) < 4 * estimate.stderr
 
 
@@ -198,7 +198,31 @@ def test_same_seed_same_bits_and_the_global_generator_is_untouched() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-EYE = torch.eye(3)
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("size", [3, 40, 400])
+def test_says_that_an_operator_is_not_symmetric(size: int, deflated: bool) -> None:
+    matrix = symmetric(np.linspace(1.0, 2.0, size))
+    pairs = top_eigenvalues(matrix, num_eigenvalues=1, seed=0, max_steps=size) if deflated else None
+    rotation = torch.randn(size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) / size**0.5
+    with pytest.raises(ValueError, match="the operator is not symmetric"):
+        lanczos_quadrature(matrix + 0.1 * rotation, num_steps=10, num_probes=2, seed=0, deflate=pairs)
+
+
+@settings(deadline=None, max_examples=25)
+@given(spread=st.floats(0, 12), seed=st.integers(0, 50))
+def test_rounding_in_single_precision_is_not_taken_for_asymmetry(spread: float, seed: int) -> None:
+    matrix = symmetric(np.logspace(-spread, 0, 60), seed, torch.float32)
+    assert len(lanczos(matrix, start(60, seed), 60).diagonal) >= 1
+
+
+def test_partial_effective_dimensionality_is_that_of_the_pairs() -> None:
+    pairs = top_eigenvalues(symmetric([-2.0, 0.5, 1.0, 3.0]), num_eigenvalues=2, seed=0)
+    assert pairs.partial_effective_dimensionality(1.0) == pytest.approx(0.75 + 0.5)
+    everything = top_eigenvalues(symmetric([-2.0, 0.5, 1.0, 3.0]), num_eigenvalues=4, seed=0)
+    assert everything.partial_effective_dimensionality(1.0) == pytest.approx(0.75 + 0.5 + 1 / 3)
+
+
+EYE, TRIANGULAR = torch.eye(3), torch.ones(3, 3).triu()
 
 
 @pytest.mark.parametrize(
@@ -210,6 +234,9 @@ EYE = torch.eye(3)
         (lambda: lanczos(EYE, torch.full((3,), torch.nan), 1), "norm nan"),
         (lambda: lanczos(EYE, torch.ones(3), 1, orthogonal_to=EYE.double()), "3 columns to stay out of in dimension 3"),
         (lambda: lanczos(EYE * torch.nan, torch.ones(3), 1), "product in Lanczos step 1 is not finite"),
+        (lambda: lanczos(TRIANGULAR, torch.ones(3), 3), "not symmetric: in Lanczos step 2, .* differ by"),
+        (lambda: top_eigenvalues(TRIANGULAR, num_eigenvalues=1, seed=0), "the operator is not symmetric"),
+        (lambda: lanczos_quadrature(TRIANGULAR, num_steps=3, num_probes=2, seed=0), "the operator is not symmetric"),
         (lambda: lanczos(torch.ones(2, 3), torch.ones(3), 1), r"square and not empty; got shape \(2, 3\)"),
         (lambda: top_eigenvalues(EYE, num_eigenvalues=4, seed=0), "num_eigenvalues=4 is not valid: between 1 and 3"),
         (lambda: top_eigenvalues(EYE, num_eigenvalues=0, seed=0), "num_eigenvalues=0 is not valid"),

@@ -219,5 +219,5 @@ def test_refuses_a_loss_per_example() -> None:
 
 
 def test_refuses_a_vector_of_another_length() -> None:
-    with pytest.raises(ValueError, match=r"\(8, 8\) Hessian by a tensor of shape \(7,\)"):
+    with pytest.raises(ValueError, match=r"\(8, 8\) operator by a tensor of shape \(7,\)"):
         hessian_operator(nn.Linear(3, 2), F.cross_entropy, ONE) @ torch.ones(7)

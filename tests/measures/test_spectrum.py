@@ -38,6 +38,41 @@ def test_effective_dimensionality_is_bounded_and_falls_with_z(eigenvalues: np.nd
     assert spectrum.effective_dimensionality(2 * z).value <= value
 
 
+def test_log_determinant_matches_numpy() -> None:
+    factor = torch.randn(30, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    matrix = factor @ factor.T
+    expected = np.linalg.slogdet(matrix.numpy() + 0.3 * np.eye(30)).logabsdet
+    assert dense_spectrum(matrix).log_determinant(0.3) == Estimate(pytest.approx(expected, rel=1e-12), 0.0)
+    assert exactly(-5.0, 0.0, 2.0).log_determinant(1.0).value == pytest.approx(np.log(3.0))
+
+
+@given(eigenvalues=arrays(np.float64, 12, elements=st.floats(-10, 10)), z=st.floats(1e-2, 1e2))
+def test_effective_dimensionality_is_what_the_log_determinant_leaves(eigenvalues: np.ndarray, z: float) -> None:
+    spectrum, step = exactly(*eigenvalues), 1e-4
+    up, down = (spectrum.log_determinant(z * np.exp(sign * step)).value for sign in (1, -1))
+    assert spectrum.effective_dimensionality(z).value == pytest.approx(12 - (up - down) / (2 * step), abs=1e-6)
+
+
+def test_sums_from_probes_are_within_their_errors() -> None:
+    eigenvalues = np.concatenate([np.geomspace(1e-3, 1.0, 280), np.linspace(2.0, 50.0, 20)])
+    matrix = torch.diag(torch.from_numpy(eigenvalues))
+    runs = [lanczos_quadrature(matrix, num_steps=60, num_probes=5, seed=seed) for seed in range(30)]
+    for f in (lambda x: np.log(np.maximum(x, 0.0) + 0.1), lambda x: np.exp(-x), np.square):
+        sums = [run.sum(f) for run in runs]
+        values = np.array([estimate.value for estimate in sums])
+        assert abs(values.mean() - f(eigenvalues).sum()) < 3.5 * values.std() / 30**0.5
+        assert np.mean([estimate.stderr**2 for estimate in sums]) == pytest.approx(values.var(ddof=1), rel=0.7)
+        assert max(abs(run.truncation_of(f)) for run in runs) < 0.05 * values.std()
+
+
+def test_truncation_shrinks_as_steps_grow() -> None:
+    matrix = torch.diag(torch.logspace(-4, 1, 300, dtype=torch.float64))
+    changes = [
+        abs(lanczos_quadrature(matrix, num_steps=n, num_probes=8, seed=0).truncation_of(np.cos)) for n in (4, 12, 36)
+    ]
+    assert changes[0] > 10 * changes[1] > 100 * changes[2]
+
+
 def test_density_is_a_share_per_unit() -> None:
     np.testing.assert_allclose(exactly(0.5, 0.6, 3.0, 9.0).density(np.array([0.0, 1.0, 5.0])), [0.5, 0.25 / 4])
 
@@ -95,6 +130,9 @@ def test_dense_spectrum_symmetrises_rounding_errors() -> None:
     [
         (lambda: exactly(1.0).effective_dimensionality(0.0), "z=0.0 is not valid: it must be positive"),
         (lambda: exactly(1.0).effective_dimensionality(np.nan), "z=nan is not valid"),
+        (lambda: exactly(1.0).log_determinant(0.0), "z=0.0 is not valid: it must be positive"),
+        (lambda: exactly(-1.0, 4.0).sum(lambda x: np.where(x > 0, x, np.nan)), "not finite from -1 to 4"),
+        (lambda: exactly(1.0).truncation(-1.0), "z=-1.0 is not valid"),
         (lambda: exactly(1.0).density(np.array([1.0, 0.0])), r"the grid must ascend .* got \[1. 0.\]"),
         (lambda: exactly(1.0).truncated(2), "num_steps=2 is not valid: between 1 and 0"),
         (lambda: dense_spectrum(torch.tensor([[1.0, 2.0], [0.0, 1.0]])), r"not symmetric: \|A - A\^T\| / \|A\| = 1.2"),
