@@ -1,5 +1,6 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
+from measures.ablation import AblationCurve, ablation, ablation_curve
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
@@ -39,6 +40,7 @@ from measures.twonn import IntrinsicDimension, twonn
 measures = registry(
     "measure",
     [
+        ablation,
         activation_regions,
         dropout_bound,
         far_lipschitz_bound,
@@ -52,6 +54,7 @@ measures = registry(
 )
 
 __all__ = [
+    "AblationCurve",
     "CanonicalCorrelation",
     "Component",
     "CorrelationDimension",
@@ -83,6 +86,8 @@ __all__ = [
     "Split",
     "SubsampledDimension",
     "Tridiagonalization",
+    "ablation",
+    "ablation_curve",
     "activation_patterns",
     "activation_regions",
     "canonical_json",
