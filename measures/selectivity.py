@@ -38,7 +38,7 @@ def selectivity(
     information in bits of class and activation in `num_bins` equal bins, less its bias; `importance` the rise of the
     loss when the unit alone is clamped to 0, of up to `num_ablated` units a layer, drawn at random (Morcos, Barrett,
     Rabinowitz, Botvinick, arXiv 1803.06959, section 2.3 and appendix). `rank_correlation` is Spearman's, of selectivity
-    and importance. Standard errors are over units. Costs three forward passes a layer, and for each ablated unit one
+    and importance. Standard errors are over units. Costs five forward passes a layer, and for each ablated unit one
     through what follows the layer.
 
     >>> from torch import nn

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from measures import Measurement, Snapshot, Split, ablation, ablation_curve
+from measures import Component, Measurement, Snapshot, Split, ablation, ablation_curve, measures
 from measures.examples import generator
 from measures.tails import Tail
 from measures.units import unit_moments
@@ -220,3 +220,19 @@ def test_single_order_has_no_error_and_single_output_is_a_logit() -> None:
     with torch.no_grad():
         right = ((model(examples.inputs)[:, 0] > 0) == (examples.targets == 1)).double().mean()
     assert curve.accuracy[0, 0] == float(right) and math.isnan(curve.stderr)
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (Component("ablation", clamp_to="mean"), "clamp_to='mean' is not valid"),
+        (Component("ablation", num_orders=1), "num_orders=1 is not valid"),
+        (Component("activation_noise", smallest=0.0), "smallest=0.0 is not valid"),
+        (Component("selectivity", num_bins=1), "num_bins=1 is not valid"),
+        (Component("perturbation_svd", sigmas=()), r"sigmas=\(\) is not valid"),
+        (Component("perturbation_svd", sigmas=(-0.1,)), "sigmas.0=-0.1 is not valid"),
+    ],
+)
+def test_refuses_settings(component: Component, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        measures.resolve(component)
