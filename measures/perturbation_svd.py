@@ -50,13 +50,14 @@ def perturbation_svd(
 ) -> Measurement:
     r"""Singular values of every layer's activations on noisy copies of single examples, and of their linearisation.
 
-    The matrix of an example x has the rows $a(x + \sigma z_g)$, $z_g \sim N(0, I)$, for n copies; the input is a layer,
-    too. `share_1`, `share_2` and `share_rest` are of the sum of the squared singular values. For small $\sigma$ the
-    rows are $a(x) + \sigma J z_g$: `linear_share_1` and `linear_singular_value_2` are of these, with the same draws.
-    Then $1 -$ `share_1` is about $\frac{n-1}{n} \sigma^2 \|J\|_F^2 / \|a\|^2$, and for many copies the singular
-    values approach $\sqrt n$ times those of the matrix with the columns a and $\sigma J$. The draws depend on `seed`
-    alone: checkpoints and sigmas share them. Standard errors are over examples. Costs num_examples num_copies forward
-    passes for each sigma and twice that for the theory, and a QR decomposition of each matrix.
+    The matrix of an example x has the rows $a(x + \sigma z_g)$, $z_g \sim N(0, I)$, for n copies; the input is a
+    layer, too. `share_1`, `share_2` and `share_rest` are of the sum of the squared singular values. For small
+    $\sigma$ the rows are $a(x) + \sigma J z_g$: `linear_share_1` and `linear_singular_value_2` are of these, with the
+    same draws. Then $1 -$ `share_1` is about $\frac{n-1}{n} \sigma^2 \|P J\|_F^2 / \|a\|^2$ with P the projection
+    that takes the direction of a away, and for many copies the singular values approach $\sqrt n$ times those of the
+    matrix with the columns a and $\sigma J$. The draws depend on `seed` alone: checkpoints and sigmas share them.
+    Standard errors are over examples. Costs num_examples num_copies forward passes for each sigma and twice that for
+    the theory, and a QR decomposition of each matrix.
 
     >>> from torch import nn, ones
     >>> from measures import Split
