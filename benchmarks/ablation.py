@@ -2,8 +2,8 @@
 
 Peer: for every order and share of units a forward pass of the whole network on all examples, in which a hook sets the
 units to 0. Ours: `measures.ablation_curve`, which holds the output of the layer and runs what follows it. Orders,
-shares and batches are the same, so values must be equal. The network is untrained and its labels are its own predictions, half
-of them redrawn: what is timed does not depend on the weights.
+shares and batches are the same, so values must be equal. The network is untrained and its labels are its own
+predictions, half of them redrawn: what is timed does not depend on the weights.
 
     python benchmarks/ablation.py --model mnist_cnn --examples 1000 --orders 4 --points 21
     python benchmarks/ablation.py --model mlp --examples 50 --orders 2 --points 3        # a second's work

@@ -87,7 +87,8 @@ def ablation(
         )
         values |= {f"{prefix}{name}": estimate for name, estimate in _fields(curve).items()}
         arrays |= {f"{prefix}{name}": getattr(curve, name) for name in ("fractions", "accuracy", "loss")}
-    return Measurement(values, arrays)
+    nothing_right = "No example is right without ablation: no area is relative to that."
+    return Measurement(values, arrays, (nothing_right,) * any(math.isnan(field.value) for field in values.values()))
 
 
 def ablation_curve(

@@ -61,8 +61,11 @@ def selectivity(
         found, layer_notes = _of_layer(
             tail, examples, snapshot.loss, num_bins=num_bins, num_ablated=num_ablated, seed=seed
         )
-        values |= {f"layer.{layer}.{name}": estimate for name, estimate in _summary(found).items()}
+        summary = _summary(found)
+        values |= {f"layer.{layer}.{name}": estimate for name, estimate in summary.items()}
         arrays |= {f"layer.{layer}.{name}": array for name, array in found.items()}
+        if math.isnan(summary["rank_correlation"].value):
+            layer_notes.append("fewer than five units differ in selectivity and importance; they have no correlation.")
         notes += [f"Layer {layer}: {note}" for note in layer_notes]
     return Measurement(values, arrays, tuple(notes))
 

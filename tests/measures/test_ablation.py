@@ -150,6 +150,15 @@ def test_ends_at_the_constant_prediction() -> None:
     assert found.values["auc_over_start"].value == found.values["auc"].value / found.values["start_accuracy"].value
 
 
+def test_network_that_is_always_wrong_has_no_relative_area() -> None:
+    model = with_weights(dense())
+    with torch.no_grad():
+        wrong = Split(data().inputs, model(data().inputs).argmin(dim=1))
+    found = ablation(Snapshot(model, ("1",), wrong, wrong, F.cross_entropy))
+    assert math.isnan(found.values["auc_over_start"].value)
+    assert found.notes == ("No example is right without ablation: no area is relative to that.",)
+
+
 def test_clamping_to_the_mean_of_the_training_examples() -> None:
     model = with_weights(dense())
     found = measure(model, ("3",), clamp_to="train_mean", split="test")

@@ -133,7 +133,9 @@ def test_dead_units_and_negative_activations_are_named() -> None:
     assert found.notes == (
         "Layer 1: some activations are negative; the selectivity is that of their positive parts.",
         "Layer 1: 2 of 6 units are never active; they have no selectivity.",
+        "Layer 1: fewer than five units differ in selectivity and importance; they have no correlation.",
         "Layer 2: 2 of 6 units are never active; they have no selectivity.",
+        "Layer 2: fewer than five units differ in selectivity and importance; they have no correlation.",
     )
     np.testing.assert_array_equal(found.arrays["layer.1.selectivity"], found.arrays["layer.2.selectivity"])
 
