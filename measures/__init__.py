@@ -1,5 +1,7 @@
 """Measures of trained networks: pure functions of a snapshot, and the numerical tools they are made of."""
 
+from measures.ablation import AblationCurve, ablation, ablation_curve
+from measures.activation_noise import activation_noise
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
@@ -28,10 +30,13 @@ from measures.pac_bayes_sigma import pac_bayes_sigma
 from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
 from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_dimension, pca_dimension
+from measures.perturbation_svd import PerturbationSpectrum, perturbation_spectra, perturbation_svd
 from measures.procrustes import ProcrustesDistance, procrustes_distance
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.scale_curve import Plateau
+from measures.selectivity import selectivity
+from measures.single_units import class_information, class_selectivity
 from measures.spectral_norm import SpectralNorm, spectral_norm
 from measures.spectrum import Spectrum, dense_spectrum
 from measures.subsampling import SubsampledDimension, subsampled_twonn
@@ -40,6 +45,8 @@ from measures.twonn import IntrinsicDimension, twonn
 measures = registry(
     "measure",
     [
+        ablation,
+        activation_noise,
         activation_regions,
         dropout_bound,
         far_lipschitz_bound,
@@ -49,10 +56,13 @@ measures = registry(
         margins,
         norms,
         pac_bayes_sigma,
+        perturbation_svd,
+        selectivity,
     ],
 )
 
 __all__ = [
+    "AblationCurve",
     "CanonicalCorrelation",
     "Component",
     "CorrelationDimension",
@@ -73,6 +83,7 @@ __all__ = [
     "Neighbors",
     "ParticipationRatio",
     "PcaDimension",
+    "PerturbationSpectrum",
     "Plateau",
     "ProcrustesDistance",
     "Registry",
@@ -84,10 +95,15 @@ __all__ = [
     "Split",
     "SubsampledDimension",
     "Tridiagonalization",
+    "ablation",
+    "ablation_curve",
+    "activation_noise",
     "activation_patterns",
     "activation_regions",
     "block_top_eigenvalues",
     "canonical_json",
+    "class_information",
+    "class_selectivity",
     "correlation_dimension",
     "dense_spectrum",
     "dimension_estimates",
@@ -123,6 +139,8 @@ __all__ = [
     "participation_ratio",
     "path_norm",
     "pca_dimension",
+    "perturbation_spectra",
+    "perturbation_svd",
     "positions_as_examples",
     "procrustes_distance",
     "pwcca",
@@ -130,6 +148,7 @@ __all__ = [
     "r2_cca",
     "rbf_cka",
     "registry",
+    "selectivity",
     "spatial_average",
     "spectral_norm",
     "subsampled_twonn",

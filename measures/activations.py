@@ -45,6 +45,8 @@ def _recorder(layer: str, parts: list[Tensor]) -> Callable[[nn.Module, tuple[obj
     def record(_module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
         if not isinstance(output, Tensor):
             raise ValueError(f"layer {layer!r} puts out a {type(output).__name__}, not a tensor")
+        if output.ndim < 2:
+            raise ValueError(f"layer {layer!r} puts out shape {tuple(output.shape)}; examples and features are needed")
         # A copy: an in-place activation that follows would overwrite the output.
         parts.append(output.detach().flatten(start_dim=1).clone())
 

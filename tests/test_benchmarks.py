@@ -8,6 +8,7 @@ import pytest
 from tests.command import ROOT, run
 
 TOY_SIZES = {
+    "ablation": "--model mlp --examples 50 --orders 2 --points 3",
     "cka": "--examples 40 --widths 5 60",
     "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",

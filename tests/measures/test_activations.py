@@ -66,6 +66,12 @@ def test_refuses(layer: str, message: str) -> None:
         layer_activations(Odd(), torch.ones(3, 2), [layer])
 
 
+def test_refuses_an_output_without_features() -> None:
+    model = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+    with pytest.raises(ValueError, match=r"layer '1' puts out shape \(3,\); examples and features are needed"):
+        layer_activations(model, torch.zeros(3, 4), ["1"])
+
+
 @pytest.mark.parametrize(("size", "batch_size"), [(0, 10), (3, 0)])
 def test_refuses_no_examples(size: int, batch_size: int) -> None:
     with pytest.raises(ValueError, match=f"batch_size={batch_size} on {size} examples is not valid"):
