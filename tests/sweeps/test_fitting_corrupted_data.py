@@ -46,9 +46,7 @@ def test_every_corruption_is_trained_from_several_seeds_and_nothing_else_differs
     assert study.presentation.x is not None and study.presentation.x.names == tuple(CORRUPTIONS) == PUBLISHED_ORDER
 
 
-@pytest.mark.parametrize(
-    ("preset", "size", "crop", "images"), [("quick", 16, None, 12_000), ("paper", None, 28, None)]
-)
+@pytest.mark.parametrize(("preset", "size", "crop", "images"), [("quick", 16, None, 12_000), ("paper", None, 28, None)])
 def test_the_number_of_images_is_the_presets_unless_given(
     preset: str, size: int | None, crop: int | None, images: int | None
 ) -> None:
