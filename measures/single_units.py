@@ -33,8 +33,7 @@ def class_information(activations: Tensor, targets: Tensor, *, num_bins: int = 1
 
     Activations are put in bins of equal width between a unit's smallest and largest. The plug-in estimate
     $H(C) + H(A) - H(C, A)$ less its bias to first order, $(m_{CA} - m_C - m_A + 1) / 2 n \ln 2$ with m the numbers of
-    occupied cells (Miller & Madow 1955); so it may come
-    out below 0. Capped at $\log_2$ of the number of classes.
+    occupied cells (Miller & Madow 1955); so it may come out below 0. Capped at $\log_2$ of the number of classes.
 
     >>> class_information(torch.tensor([[0.0], [0.0], [1.0], [1.0]]).repeat(100, 1), torch.tensor([0, 0, 1, 1] * 100))
     array([1.])

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from measures.registry import Component
 from orchestrator import environment
 from orchestrator.curves import curves
 from orchestrator.environment import CannotStart
@@ -24,7 +25,7 @@ from orchestrator.results import results
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results
 from orchestrator.views import column_colors
-from workers.datasets.prepared import prepared
+from workers.datasets.prepared import Prepared, prepared
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
@@ -158,15 +159,16 @@ class Launch:
 
     def _rehearse(self, trials: tuple[TrialSpec, ...]) -> None:
         """Make each data set once, and let the components of every trial meet; what cannot be is known now."""
+        sources: dict[tuple[Component, int], Prepared] = {}
         for dataset, data_seed in {(trial.dataset, trial.data_seed) for trial in trials}:
             try:
-                prepared(dataset, data_seed, self.settings.runtime.cache)
+                sources[dataset, data_seed] = prepared(dataset, data_seed, self.settings.runtime.cache)
             except (ValueError, OSError) as error:
                 raise CannotStart(f"data set {dataset}: {error}") from None
         processes = max(1, int(self.settings.devices_per_trial))
         for trial in trials:
             try:
-                rehearse(trial, self.settings.runtime.cache, processes)
+                rehearse(trial, sources[trial.dataset, trial.data_seed], processes)
             except ValueError as error:
                 raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
 

@@ -12,8 +12,8 @@ state, is that of both reproductions. The second one differs: it normalises each
 gaussian pixels not at all, corrupts the test labels, too, and trains scale and shift of the batch norm.
 
 `--preset quick` is a narrower inception (width 4 of 16) on 12,000 images resized to 16 x 16 pixels, batch 64, learning
-rate 0.05: some 35 minutes a replicate on 2 cores (`--replicates 1 --num-train 2000` for a look). Not a perceptron, for
-which shuffled pixels are the same problem as true ones.
+rate 0.05: an estimated 35 minutes a replicate on 2 cores (`--replicates 1 --num-train 2000` for a look). Not a
+perceptron, for which shuffled pixels are the same problem as true ones.
 
 Measured with its trials on real CIFAR-10 images (as JPEG), November 2026, ONE replicate, so no standard errors. Steps
 until no training example is wrong (188 an epoch), running error after 22 epochs, test error at the end:

@@ -8,7 +8,6 @@ without arithmetic, so that rehearsing a network of any size takes milliseconds.
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,7 +15,7 @@ from torch import nn
 from workers.building import assemble
 from workers.checkpoint import TrainingState
 from workers.datasets.dataset import Dataset
-from workers.datasets.prepared import Prepared, prepared
+from workers.datasets.prepared import Prepared
 from workers.fits import fits
 from workers.gang import Gang
 from workers.models.network import Network
@@ -25,12 +24,11 @@ from workers.problem import Problem
 from workers.spec import TrialSpec
 
 
-def rehearse(spec: TrialSpec, cache: Path, num_processes: int = 1) -> None:
+def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> None:
     """ValueError, in one line, unless the components of a spec go together; nothing is trained and nothing stored.
 
-    The data set is prepared, if this node does not have it yet.
+    `source` is the spec's data set, which many trials share: to look it up walks through all of its files.
     """
-    source = prepared(spec.dataset, spec.data_seed, cache)
     problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
     _forward(spec, problem, source.dataset)
     # torch's fused optimisers refuse parameters without memory.

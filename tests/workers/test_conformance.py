@@ -25,6 +25,7 @@ from workers.checkpoint import TrainingState
 from workers.datasets.prepared import prepared
 from workers.losses import losses
 from workers.online import online
+from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.schedules import schedules
 from workers.schedules.position import Position
@@ -164,6 +165,10 @@ def test_it_trains_three_steps_and_leaves_checkpoints(case: Case) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in final(case.whole).part("model").values())
     assert weights(case.whole) != {name: raw(tensor) for name, tensor in case.whole.states[0].part("model").items()}
     assert {("train/loss", 0), ("test/loss", steps[-1])} <= case.whole.points.keys()
+
+
+def test_what_can_be_trained_is_not_refused_before(case: Case, surroundings: Runtime) -> None:
+    rehearse(case.spec, prepared(case.spec.dataset, case.spec.data_seed, surroundings.cache))
 
 
 def test_interrupted_resumed_and_repeated_it_gives_the_same_bits(case: Case, surroundings: Runtime) -> None:

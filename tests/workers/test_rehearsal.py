@@ -8,6 +8,7 @@ from torch import nn
 
 from measures.registry import Component, registry
 from tests.workers.model_cases import CIFAR
+from workers.datasets.prepared import prepared
 from workers.models import models
 from workers.models.network import Network
 from workers.rehearsal import rehearse
@@ -37,6 +38,10 @@ def spec(**components: Component) -> TrialSpec:
     return TrialSpec(**{**chosen, **components})
 
 
+def rehearsed(trial: TrialSpec, cache: Path, num_processes: int = 1) -> None:
+    rehearse(trial, prepared(trial.dataset, trial.data_seed, cache), num_processes)
+
+
 @pytest.mark.parametrize(
     "components",
     [
@@ -53,7 +58,7 @@ def spec(**components: Component) -> TrialSpec:
     ],
 )
 def test_components_that_go_together_pass(cache: Path, components: dict[str, Component]) -> None:
-    rehearse(spec(**components), cache)
+    rehearsed(spec(**components), cache)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(
     cache: Path, components: dict[str, Component], message: str
 ) -> None:
     with pytest.raises(ValueError) as refusal:
-        rehearse(spec(**components), cache)
+        rehearsed(spec(**components), cache)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -103,17 +108,17 @@ def test_a_model_with_outputs_that_nobody_asked_for_is_refused(cache: Path, monk
     with pytest.raises(
         ValueError, match=r"outputs of shape \(3,\) for inputs of shape \(40,\); loss cross_entropy takes"
     ):
-        rehearse(spec(model=Component("careless")), cache)
+        rehearsed(spec(model=Component("careless")), cache)
 
 
 def test_online_measures_are_refused_in_a_gang(cache: Path) -> None:
     trial = spec(fit=Component("sgd", online=("gradient_norm",)))
-    rehearse(trial, cache)
+    rehearsed(trial, cache)
     with pytest.raises(ValueError, match="is not valid in a gang"):
-        rehearse(trial, cache, num_processes=2)
-    rehearse(spec(), cache, num_processes=2)
+        rehearsed(trial, cache, num_processes=2)
+    rehearsed(spec(), cache, num_processes=2)
 
 
 def test_a_rehearsal_needs_no_memory_for_the_network(cache: Path) -> None:
     """200 GB of weights, which no test machine has."""
-    rehearse(spec(model=Component("mlp", width=160_000, depth=3)), cache)
+    rehearsed(spec(model=Component("mlp", width=160_000, depth=3)), cache)
