@@ -97,7 +97,8 @@ def test_svcca_keeps_the_fewest_components_that_hold_the_variance() -> None:
         assert (result.rank_x, result.rank_y) == (kept, kept)
         assert result.value == pytest.approx(0.5**0.5, abs=1e-12)
     # By the sum of singular values, as google's tutorial takes it, 99 % would need all four.
-    assert svcca(x, y) == svcca(x[:, :2], y[:, :2], variance=1.0)
+    ours, first_two = svcca(x, y), svcca(x[:, :2], y[:, :2], variance=1.0)
+    assert ours.correlations == pytest.approx(first_two.correlations, abs=1e-12)  # last bits differ by processor
 
 
 def test_svcca_is_cca_of_the_reduced_sets() -> None:
