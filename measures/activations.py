@@ -13,7 +13,8 @@ def layer_activations(
 ) -> dict[str, Tensor]:
     """Outputs of the named submodules, flattened to (examples, features), in evaluation mode.
 
-    One forward pass for all layers; memory for all of their outputs.
+    One forward pass for all layers. Memory for their outputs once, and for one batch: the six stages of a ResNet18 on
+    10,000 images of 32 x 32 (189,000 features) take 7.6 GB.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
     >>> layer_activations(model, torch.zeros(5, 4), ["1"])["1"].shape
@@ -25,29 +26,45 @@ def layer_activations(
             raise ValueError(f"unknown layer {layer!r}; layers: {', '.join(name for name in modules if name)}")
     if batch_size < 1 or len(inputs) < 1:
         raise ValueError(f"batch_size={batch_size} on {len(inputs)} examples is not valid: both must be at least 1")
-    outputs: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    handles = [modules[layer].register_forward_hook(_recorder(layer, outputs[layer])) for layer in outputs]
+    batches = inputs.split(batch_size)
+    recorder = _Recorder(layers, len(inputs))
+    handles = [modules[layer].register_forward_hook(recorder.hook(layer)) for layer in recorder.counts]
     try:
         with evaluating(model), torch.no_grad():
-            batches = inputs.split(batch_size)
             for batch in batches:
                 model(batch)
+                recorder.start += len(batch)
     finally:
         for handle in handles:
             handle.remove()
-    for layer, parts in outputs.items():
-        if len(parts) != len(batches):
-            raise ValueError(f"layer {layer!r} ran {len(parts)} times in {len(batches)} passes; it must run once")
-    return {layer: torch.cat(parts) for layer, parts in outputs.items()}
+    for layer, count in recorder.counts.items():
+        if count != len(batches):
+            raise ValueError(f"layer {layer!r} ran {count} times in {len(batches)} passes; it must run once")
+    return {layer: recorder.outputs[layer] for layer in recorder.counts}
 
 
-def _recorder(layer: str, parts: list[Tensor]) -> Callable[[nn.Module, tuple[object, ...], object], None]:
-    def record(_module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
-        if not isinstance(output, Tensor):
-            raise ValueError(f"layer {layer!r} puts out a {type(output).__name__}, not a tensor")
-        if output.ndim < 2:
-            raise ValueError(f"layer {layer!r} puts out shape {tuple(output.shape)}; examples and features are needed")
-        # A copy: an in-place activation that follows would overwrite the output.
-        parts.append(output.detach().flatten(start_dim=1).clone())
+class _Recorder:
+    """Writes each batch where it belongs in one tensor a layer: joining parts in the end would need memory twice."""
 
-    return record
+    def __init__(self, layers: Sequence[str], size: int) -> None:
+        self.outputs: dict[str, Tensor] = {}
+        self.counts = dict.fromkeys(layers, 0)
+        self.start = 0  # first example of the present batch
+        self._size = size
+
+    def hook(self, layer: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def record(_module: nn.Module, _inputs: tuple[object, ...], output: object) -> None:
+            if not isinstance(output, Tensor):
+                raise ValueError(f"layer {layer!r} puts out a {type(output).__name__}, not a tensor")
+            if output.ndim < 2:
+                raise ValueError(
+                    f"layer {layer!r} puts out shape {tuple(output.shape)}; examples and features are needed"
+                )
+            rows = output.detach().flatten(start_dim=1)
+            if layer not in self.outputs:
+                self.outputs[layer] = rows.new_empty(self._size, rows.shape[1])
+            # A copy also because an in-place activation that follows would overwrite the output.
+            self.outputs[layer][self.start : self.start + len(rows)] = rows
+            self.counts[layer] += 1
+
+        return record
