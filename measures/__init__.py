@@ -5,6 +5,7 @@ from measures.activation_noise import activation_noise
 from measures.activation_patterns import activation_patterns
 from measures.activation_regions import activation_regions
 from measures.activations import layer_activations
+from measures.bias_gradient import bias_gradient
 from measures.block_lanczos import block_top_eigenvalues
 from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
 from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
@@ -13,6 +14,7 @@ from measures.dimension_estimates import DimensionEstimates, dimension_estimates
 from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
+from measures.first_bias import first_bias
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.inputs import Estimate, Measurement, Snapshot, Split
@@ -48,6 +50,7 @@ measures = registry(
         ablation,
         activation_noise,
         activation_regions,
+        bias_gradient,
         dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
@@ -100,6 +103,7 @@ __all__ = [
     "activation_noise",
     "activation_patterns",
     "activation_regions",
+    "bias_gradient",
     "block_top_eigenvalues",
     "canonical_json",
     "class_information",
@@ -112,6 +116,7 @@ __all__ = [
     "dropout_bound_terms",
     "far_bounds",
     "far_lipschitz_bound",
+    "first_bias",
     "fisher_operator",
     "flattened",
     "ggn_operator",

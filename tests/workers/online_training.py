@@ -50,9 +50,9 @@ class Training:
             return inputs, inputs.square().sum(dim=1)
         return inputs, (inputs[:, 0] > 0).long()
 
-    def train_step(self) -> None:
+    def train_step(self, rate: float | None = None) -> None:
         inputs, targets = self.batch()
-        rate = RATES[self.step % len(RATES)]
+        rate = RATES[self.step % len(RATES)] if rate is None else rate
         self.network.module.zero_grad()
         outputs = self.network.module(inputs)
         self.loss.mean(outputs, targets).backward()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from measures import Snapshot, Split, bias_gradient
 from measures.registry import Component
 from tests.workers.online_training import BCE, CROSS_ENTROPY, MSE, RATES, Training, frozen_identity_network
 from workers.checkpoint import TrainingState, decode, encode
@@ -57,6 +58,22 @@ def test_normalised_bias_step_is_the_slope_of_the_function(loss: Loss) -> None:
         measured = training.measure.summarise()["sum"]
         assert measured == pytest.approx(input_slope.norm().item(), abs=1e-12)
         assert measured == pytest.approx(moved, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", [MSE, BCE], ids=["MSE/2", "BCE/2"])
+def test_a_checkpoint_shows_the_mean_step_of_the_epoch_around_it(loss: Loss) -> None:
+    """Post hoc, from weights alone (references, 1.8): exactly, where an epoch moves the weights by nothing."""
+    training = Training(Component("bias_trajectory"), loss)
+    visited: list[tuple[Tensor, Tensor]] = []
+    for _ in range(12):
+        visited.append(training.batch())
+        training.train_step(rate=0.0)
+    data = Split(torch.cat([x for x, _ in visited]), torch.cat([y for _, y in visited]))
+    snapshot = Snapshot(training.network.module, (), data, data, loss.mean)
+    after = bias_gradient(snapshot, sigmoid=loss is BCE).values
+    online_values = training.measure.summarise()
+    assert after["mean"].value == pytest.approx(online_values["mean"], rel=1e-12)
+    assert after["largest"].value == pytest.approx(online_values["largest"], rel=1e-12)
 
 
 def test_trajectory_adds_up_within_and_over_epochs() -> None:

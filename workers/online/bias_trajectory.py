@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
-from workers.online.bias import first_bias, gradient_of
 from workers.online.online import Online, Step
 from workers.online.series import Series
 
@@ -34,7 +34,7 @@ def bias_trajectory(network: Network, loss: Loss, *, layer: str | None = None) -
     ||b1(t+1) - b1(t)|| / α.
     A diverging training makes any of them infinite or NaN. `layer` names another layer than the first with a bias.
     """
-    return _BiasTrajectory(first_bias(network, layer), loss.slope)
+    return _BiasTrajectory(first_bias(network.module, layer)[1], loss.slope)
 
 
 class _BiasTrajectory:
@@ -47,7 +47,7 @@ class _BiasTrajectory:
             self.state["skipped"] = torch.zeros((), dtype=torch.int64, device=bias.device)
 
     def update(self, step: Step) -> None:
-        length = torch.linalg.vector_norm(gradient_of(self.bias), dtype=torch.float64)
+        length = torch.linalg.vector_norm(_gradient_of(self.bias), dtype=torch.float64)
         self.unnormalised.add(length)
         if self.slope is None:
             return
@@ -66,3 +66,10 @@ class _BiasTrajectory:
         skipped = float(self.state["skipped"].item())
         self.state["skipped"].zero_()
         return {**self.normalised.summarise(), "skipped": skipped, **numbers}
+
+
+def _gradient_of(bias: nn.Parameter) -> Tensor:
+    """The gradient that the last step used."""
+    if bias.grad is None:
+        raise ValueError("the bias has no gradient: its layer takes no part in the loss; name another `layer`")
+    return bias.grad

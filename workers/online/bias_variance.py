@@ -5,9 +5,9 @@ import math
 import torch
 from torch import nn
 
+from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
-from workers.online.bias import first_bias
 from workers.online.online import Online, Step
 
 
@@ -19,7 +19,7 @@ def bias_variance(network: Network, _loss: Loss, *, layer: str | None = None) ->
     zero throughout, both where the epoch had no step; a diverging training makes them infinite or NaN. `layer` names
     another layer than the first with a bias.
     """
-    return _BiasVariance(first_bias(network, layer))
+    return _BiasVariance(first_bias(network.module, layer)[1])
 
 
 class _BiasVariance:

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from measures.distance_to_initialisation import tensor_distance
+from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
-from workers.online.bias import first_bias
 from workers.online.online import Online, Step
 from workers.online.series import Series
 
@@ -22,7 +22,7 @@ def distance_to_initialisation(
     of them infinite or NaN. `layer` names another layer than the first with a bias.
     """
     trainable = {name: each for name, each in network.module.named_parameters() if each.requires_grad}
-    return _Distance(first_bias(network, layer), trainable if all_parameters else {})
+    return _Distance(first_bias(network.module, layer)[1], trainable if all_parameters else {})
 
 
 class _Distance:
