@@ -17,7 +17,7 @@ from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bo
 from measures.first_bias import first_bias
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
-from measures.inputs import Estimate, Measurement, Snapshot, Split
+from measures.inputs import Estimate, Measurement, Snapshot, SnapshotPair, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
 from measures.levina_bickel import LikelihoodDimension, levina_bickel
@@ -35,6 +35,7 @@ from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_di
 from measures.perturbation_svd import PerturbationSpectrum, perturbation_spectra, perturbation_svd
 from measures.procrustes import ProcrustesDistance, procrustes_distance
 from measures.registry import Component, Entry, Registry, canonical_json, registry
+from measures.representation_similarity import representation_similarity
 from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.scale_curve import Plateau
 from measures.selectivity import selectivity
@@ -60,9 +61,16 @@ measures = registry(
         norms,
         pac_bayes_sigma,
         perturbation_svd,
+        representation_similarity,
         selectivity,
     ],
 )
+
+
+def compares_pairs(measure: Component) -> bool:
+    """Whether a measure compares two networks; the others are of one."""
+    return measures[measure.name].input_types == (SnapshotPair,)
+
 
 __all__ = [
     "AblationCurve",
@@ -93,6 +101,7 @@ __all__ = [
     "ScaleCurve",
     "ScaleEstimate",
     "Snapshot",
+    "SnapshotPair",
     "SpectralNorm",
     "Spectrum",
     "Split",
@@ -108,6 +117,7 @@ __all__ = [
     "canonical_json",
     "class_information",
     "class_selectivity",
+    "compares_pairs",
     "correlation_dimension",
     "dense_spectrum",
     "dimension_estimates",
@@ -153,6 +163,7 @@ __all__ = [
     "r2_cca",
     "rbf_cka",
     "registry",
+    "representation_similarity",
     "selectivity",
     "spatial_average",
     "spectral_norm",

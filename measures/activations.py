@@ -9,9 +9,9 @@ from measures.operators import evaluating
 
 
 def layer_activations(
-    model: nn.Module, inputs: Tensor, layers: Sequence[str], *, batch_size: int = 1000
+    model: nn.Module, inputs: Tensor, layers: Sequence[str], *, batch_size: int = 1000, flat: bool = True
 ) -> dict[str, Tensor]:
-    """Outputs of the named submodules, flattened to (examples, features), in evaluation mode.
+    """Outputs of the named submodules in evaluation mode, as (examples, features), or in their shape if not `flat`.
 
     One forward pass for all layers. Memory for their outputs once, and for one batch: the six stages of a ResNet18 on
     10,000 images of 32 x 32 (189,000 features) take 7.6 GB.
@@ -40,7 +40,8 @@ def layer_activations(
     for layer, count in recorder.counts.items():
         if count != len(batches):
             raise ValueError(f"layer {layer!r} ran {count} times in {len(batches)} passes; it must run once")
-    return {layer: recorder.outputs[layer] for layer in recorder.counts}
+    outputs = {layer: recorder.outputs[layer] for layer in recorder.counts}  # in the order asked for
+    return {layer: rows.flatten(start_dim=1) for layer, rows in outputs.items()} if flat else outputs
 
 
 class _Recorder:
@@ -60,11 +61,10 @@ class _Recorder:
                 raise ValueError(
                     f"layer {layer!r} puts out shape {tuple(output.shape)}; examples and features are needed"
                 )
-            rows = output.detach().flatten(start_dim=1)
             if layer not in self.outputs:
-                self.outputs[layer] = rows.new_empty(self._size, rows.shape[1])
+                self.outputs[layer] = output.new_empty(self._size, *output.shape[1:], requires_grad=False)
             # A copy also because an in-place activation that follows would overwrite the output.
-            self.outputs[layer][self.start : self.start + len(rows)] = rows
+            self.outputs[layer][self.start : self.start + len(output)] = output.detach()
             self.counts[layer] += 1
 
         return record

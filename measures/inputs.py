@@ -1,7 +1,7 @@
 """What a measure may ask for, by the annotation of its first parameter, and what it gives back.
 
-A measure is a pure function `measure(snapshot, *, settings...) -> Measurement`. It sees a network with its data, never
-a file, a run or a cluster, so the same function works on a user's own network.
+A measure is a pure function `measure(snapshot, *, settings...) -> Measurement`, or of a pair of snapshots. It sees
+networks with their data, never a file, a run or a cluster, so the same function works on a user's own network.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,6 +37,14 @@ class Snapshot:
     train: Split
     test: Split
     loss: Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SnapshotPair:
+    """Two networks to compare on the same examples, those of `first`; a checkpoint and its final network, say."""
+
+    first: Snapshot
+    second: Snapshot
 
 
 @dataclass(frozen=True)

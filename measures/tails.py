@@ -40,7 +40,7 @@ class Tail:
             with evaluating(model), torch.no_grad():
                 self._starts = [_run(self._parts[0], batch) for batch in self._batches]
         modules, shapes = dict(model.named_modules(remove_duplicate=False)), self._shapes()
-        self.axes = {layer: _unit_axis(modules[layer], len(shapes[layer])) for layer in self.layers}
+        self.axes = {layer: unit_axis(modules[layer], len(shapes[layer])) for layer in self.layers}
         self.num_units = {layer: shapes[layer][self.axes[layer]] for layer in self.layers}
 
     def outputs(self, changes: Mapping[str, Change]) -> Tensor:
@@ -131,7 +131,7 @@ def _hooked(model: nn.Module, changes: Mapping[str, Change]) -> Generator[None, 
             handle.remove()
 
 
-def _unit_axis(layer: nn.Module, num_axes: int) -> int:
-    """Channels of images and of one-dimensional convolutions; else the last axis: features, also of tokens."""
+def unit_axis(layer: nn.Module, num_axes: int) -> int:
+    """Axis of a layer's units: channels of images and one-dimensional convolutions; else features, also of tokens."""
     is_sequence = num_axes == 3 and not any(isinstance(module, nn.Conv1d) for module in layer.modules())
     return 2 if is_sequence else 1

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from measures import measures
+from measures import compares_pairs, measures
 from measures.registry import Component
 from orchestrator.presentation import Presentation
 from workers.runtime import Checkpoints
@@ -25,6 +25,10 @@ class Measured:
         object.__setattr__(self, "measure", measures.resolve(self.measure))
         if self.at not in ("final", "checkpoints"):
             raise ValueError(f"at={self.at!r} is not valid: measure at 'final' or 'checkpoints'")
+        if self.at == "final" and compares_pairs(self.measure):
+            raise ValueError(
+                f"measure {self.measure.name} compares with the final network: measure it at 'checkpoints', not 'final'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

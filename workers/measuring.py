@@ -1,12 +1,13 @@
 """Measure a stored checkpoint: load the input the measure declares, call it, store what it returns."""
 
+import copy
 import hashlib
 import time
 
 import torch
 
-from measures import measures
-from measures.inputs import Measurement, Snapshot
+from measures import compares_pairs, measures
+from measures.inputs import Measurement, Snapshot, SnapshotPair
 from measures.registry import Component, canonical_json
 from workers.building import build_problem
 from workers.checkpoint import require_fit
@@ -24,14 +25,22 @@ def measurement_key(measure: Component) -> str:
     return f"{measure.name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runtime: Runtime) -> Snapshot:
-    """The network at a stored step, in evaluation mode, with the data it was trained and tested on."""
+def load_input(
+    measure: Component, spec: TrialSpec, run_id: str, step: int, store: RunStore, runtime: Runtime
+) -> Snapshot | SnapshotPair:
+    """What the measure's first annotation asks for: the network at a step, or that and the run's final network."""
     problem = build_problem(spec, runtime)
-    state = store.read_state(run_id, spec.trial_id, step)
-    require_fit(state, problem.network.module, problem.dataset_sha256)
-    problem.network.module.load_state_dict(state.part("model"))
-    problem.network.module.eval()
-    return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss.mean)
+
+    def snapshot(step: int) -> Snapshot:
+        state = store.read_state(run_id, spec.trial_id, step)
+        module = copy.deepcopy(problem.network.module)
+        require_fit(state, module, problem.dataset_sha256)
+        module.load_state_dict(state.part("model"))
+        return Snapshot(module.eval(), problem.network.layers, problem.train, problem.test, problem.loss.mean)
+
+    if compares_pairs(measure):
+        return SnapshotPair(snapshot(step), snapshot(store.get(run_id).checkpoints[-1]))
+    return snapshot(step)
 
 
 def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:
@@ -46,9 +55,9 @@ def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Compone
             return TrialResult(run_id, f"{measure.name} at step {step}")
         started = time.monotonic()
         reset_process(runtime)
-        snapshot = load_snapshot(spec, run_id, step, store, runtime)
+        given = load_input(measure, spec, run_id, step, store, runtime)
         with torch.random.fork_rng(devices=[]):
-            measurement: Measurement = measures.call(measure, snapshot)
+            measurement: Measurement = measures.call(measure, given)
         store.write_measurement(run_id, measure.name, key, step, measurement, time.monotonic() - started)
         clear_failure(store, run_id, stage)
     except Exception as error:

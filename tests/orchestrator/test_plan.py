@@ -98,6 +98,10 @@ def test_a_diverged_trial_is_not_measured() -> None:
         (lambda: Measured(Component("hesian_spectrum")), "unknown measure 'hesian_spectrum'; known: "),
         (lambda: Measured(Component("hessian_spectrum"), at="never"), "at='never' is not valid"),
         (
+            lambda: Measured(Component("representation_similarity")),
+            "representation_similarity compares with the final network: measure it at 'checkpoints'",
+        ),
+        (
             lambda: Study(name="s", question="q", expected="e", trials=(trial(1),), axes=("model.widht",)),
             "unknown axis 'model.widht'; parameters: dataset, ",
         ),

@@ -1,5 +1,6 @@
 """A trial from its stored record to its stored result, on a real MLflow store."""
 
+import copy
 import dataclasses
 import math
 import shutil
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from measures import layer_activations, linear_cka
+from measures.examples import generator
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
+from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.measuring import measure_checkpoint
 from workers.record import Point
@@ -126,6 +130,26 @@ def test_the_checkpoint_of_another_network_fails_the_trial_in_one_line(fit: Comp
     assert "\n" not in result.error
     record = store.get(run_id)
     assert record.status == "FAILED" and record.tags["failure.training"] == result.error
+
+
+def test_a_measure_of_pairs_compares_each_checkpoint_with_the_final_network(
+    small_trial: TrialSpec, surroundings: Runtime
+) -> None:
+    store, run_id, _ = finished(small_trial, surroundings)
+    checkpoints, measure = store.get(run_id).checkpoints, Component("representation_similarity", method="linear_cka")
+    for step in (checkpoints[0], checkpoints[-1]):
+        assert measure_checkpoint(small_trial, run_id, step, measure, surroundings).error is None
+    history = {point.step: point.value for point in store.history(run_id, "representation_similarity/layer.hidden1")}
+    assert history[checkpoints[-1]] == pytest.approx(1.0, abs=1e-12)
+    problem = build_problem(small_trial, surroundings)
+    modules = []
+    for step in (checkpoints[0], checkpoints[-1]):
+        modules.append(copy.deepcopy(problem.network.module))
+        modules[-1].load_state_dict(store.read_state(run_id, small_trial.trial_id, step).part("model"))
+    inputs = problem.test.inputs[torch.randperm(len(problem.test.inputs), generator=generator(0, 0))[:1000]]
+    first, last = (layer_activations(module, inputs, ["hidden1"])["hidden1"] for module in modules)
+    assert history[checkpoints[0]] == pytest.approx(linear_cka(first, last).value, rel=1e-9)
+    assert history[checkpoints[0]] < 0.999
 
 
 def test_data_that_have_changed_are_neither_trained_on_further_nor_measured(
