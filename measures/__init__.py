@@ -64,6 +64,7 @@ measures = registry(
         representation_similarity,
         selectivity,
     ],
+    versions={"hessian_spectrum": 2},  # top_effective_dimensionality
 )
 
 

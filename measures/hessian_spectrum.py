@@ -35,7 +35,8 @@ def hessian_spectrum(
     exceeds about z (Maddox, Benton, Wilson, Rethinking parameter counting in deep models, arXiv 2003.02139, definition
     of N_eff), with negative curvature counted as 0. It is the full sum, estimated by stochastic Lanczos quadrature with
     a standard error, or exact where that costs no more. It is not invariant under reparametrisation: rescaling the
-    layers of a ReLU network changes it and not the function.
+    layers of a ReLU network changes it and not the function. `top_effective_dimensionality` is the sum over the
+    `num_eigenvalues` largest alone: what lies below them is left out of it, and at small z that is most of the sum.
 
     `published_effective_dimensionality` is the number of the paper's figures, for comparison with them only: one random
     start, 100 Lanczos steps, tensors of more than one dimension, the Hessian summed over the means of batches of
@@ -58,7 +59,8 @@ def hessian_spectrum(
         spectrum = lanczos_quadrature(operator, num_steps=num_steps, num_probes=num_probes, seed=seed, deflate=pairs)
     else:
         spectrum = dense_spectrum(operator)
-    values = _spectrum_fields(spectrum, z) | _eigenvalue_fields(pairs, num_eigenvalues)
+    values = _spectrum_fields(spectrum, z) | _top_sums(pairs, num_eigenvalues, z)
+    values |= _eigenvalue_fields(pairs, num_eigenvalues)
     values |= {
         "published_effective_dimensionality": _published_recipe(snapshot, recipe_batch_size, seed),
         "num_parameters": Estimate(float(size)),
@@ -85,6 +87,14 @@ def _spectrum_fields(spectrum: Spectrum, z: tuple[float, ...]) -> dict[str, Esti
         "trace": spectrum.trace,
         "negative_mass": spectrum.negative_mass,
         "truncation": Estimate(truncation),
+    }
+
+
+def _top_sums(pairs: Eigenpairs, count: int, z: tuple[float, ...]) -> dict[str, Estimate]:
+    positive = np.clip(pairs.eigenvalues[:count], 0, None)
+    return {
+        f"top_effective_dimensionality_z{value:g}": Estimate(float(np.sum(positive / (positive + value))))
+        for value in z
     }
 
 

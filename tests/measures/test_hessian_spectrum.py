@@ -38,6 +38,8 @@ def test_small_networks_are_measured_exactly() -> None:
     for z in (0.01, 2.5):
         assert values[f"effective_dimensionality_z{z:g}"].value == pytest.approx((positive / (positive + z)).sum())
         assert values[f"effective_dimensionality_z{z:g}"].stderr == 0.0
+        top = positive[-10:]
+        assert values[f"top_effective_dimensionality_z{z:g}"].value == pytest.approx((top / (top + z)).sum())
     for i in range(1, 11):
         assert values[f"eigenvalue_{i}"].value == pytest.approx(eigenvalues[-i], rel=1e-9)
         assert 0 <= values[f"residual_{i}"].value < 1e-10
