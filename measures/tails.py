@@ -66,10 +66,16 @@ class Tail:
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
+        seen: list[tuple[str, Tensor, int]] = []
 
         def noting(layer: str) -> Change:
             def note(x: Tensor) -> Tensor:
                 shapes[layer] = tuple(x.shape)
+                # A module that works in place puts out the tensor it was given, in another version.
+                _require_different(
+                    *(other for other, output, version in seen if output is x and version == x._version), layer
+                )
+                seen.append((layer, x, x._version))
                 return x
 
             return note
@@ -100,7 +106,18 @@ def _cuts(model: nn.Module, layers: Sequence[str]) -> dict[str, int] | None:
         layer: [i + 1 for i, name in enumerate(names) if name == layer or name.startswith(f"{layer}.")]
         for layer in layers
     }
-    return {layer: found[-1] for layer, found in ends.items()} if all(ends.values()) else None
+    if not all(ends.values()):
+        return None
+    cuts = {layer: found[-1] for layer, found in ends.items()}
+    for cut in set(cuts.values()):
+        _require_different(*(layer for layer in cuts if cuts[layer] == cut))
+    return cuts
+
+
+def _require_different(*layers: str) -> None:
+    """ValueError where two layers have one output: its units would count twice."""
+    if len(layers) > 1:
+        raise ValueError(f"layers {layers[0]!r} and {layers[1]!r} have the same output; name one of them")
 
 
 def _parts(modules: list[nn.Module], layers: Sequence[str], cuts: Mapping[str, int]) -> list[list[nn.Module]]:

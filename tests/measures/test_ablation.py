@@ -245,3 +245,26 @@ def test_single_order_has_no_error_and_single_output_is_a_logit() -> None:
 def test_refuses_settings(component: Component, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         measures.resolve(component)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_layers_with_one_output_are_refused(wrapped: bool) -> None:
+    """Their units would be counted, and clamped, twice."""
+    block = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+    model: nn.Module = nn.Sequential(block, nn.Linear(8, 2))
+    prefix = ""
+    if wrapped:  # by hooks instead of cuts
+
+        class Wrapped(nn.Module):
+            def __init__(self, inner: nn.Module) -> None:
+                super().__init__()
+                self.inner = inner
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.inner(x)
+
+        model, prefix = Wrapped(model), "inner."
+    data = Split(torch.randn(10, 4), torch.zeros(10, dtype=torch.long))
+    layers = (f"{prefix}0.1", f"{prefix}0")
+    with pytest.raises(ValueError, match=r"layers '.*' and '.*' have the same output; name one of them"):
+        ablation(Snapshot(model, layers, data, data, nn.functional.cross_entropy))
