@@ -9,6 +9,8 @@ from measures.inputs import Split
 
 def chosen_examples(split: Split, num_examples: int, seed: int, *, stream: int = 0) -> Split:
     """Up to `num_examples` examples drawn without replacement; a larger draw begins with a smaller one of that seed."""
+    if len(split) == 0:
+        raise ValueError("the split holds no examples; at least one is needed")
     order = torch.randperm(len(split), generator=generator(seed, stream))[:num_examples].to(split.inputs.device)
     return Split(split.inputs[order], split.targets[order])
 

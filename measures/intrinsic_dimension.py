@@ -20,7 +20,7 @@ from measures.inputs import Estimate, Measurement, Snapshot
 from measures.levina_bickel import levina_bickel
 from measures.participation_ratio import participation_ratio
 from measures.pca_dimension import local_pca_dimension, pca_dimension
-from measures.points import NOTABLE_DROP
+from measures.points import NOTABLE_DROP, half_precision
 from measures.twonn import IntrinsicDimension, twonn
 
 Method = Literal[
@@ -143,7 +143,8 @@ def _layer_notes(layer: str, result: Estimated | ValueError) -> list[str]:
         return [f"Layer {layer}: {text.removesuffix('.')}." for text in (result.verdict, *result.notes)]
     if not isinstance(result, IntrinsicDimension):
         return [f"Layer {layer}: {note}" for note in result.notes]
+    notes = [f"Layer {layer}: {note}" for note in half_precision(result.dtype)]
     total = result.num_points + result.num_duplicates
     if result.num_duplicates > NOTABLE_DROP * total:
-        return [f"Layer {layer}: {result.num_duplicates} of {total} points were dropped as duplicates of another."]
-    return []
+        notes.append(f"Layer {layer}: {result.num_duplicates} of {total} points were dropped as duplicates of another.")
+    return notes
