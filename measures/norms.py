@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from measures.examples import check_precision
+from measures.examples import check_precision, chosen_examples
 from measures.inputs import Estimate, Measurement, Snapshot
 from measures.operators import evaluating
 from measures.path_norm import path_norm
@@ -29,7 +29,7 @@ def norms(snapshot: Snapshot) -> Measurement:
     ['frobenius_product', 'layer.0.frobenius', 'layer.0.spectral']
     """
     check_precision(snapshot.model)
-    inputs = snapshot.train.inputs[:1]
+    inputs = chosen_examples(snapshot.train, 1, seed=0).inputs
     values: dict[str, Estimate] = {}
     logs = {"frobenius": 0.0, "spectral": 0.0}
     worst = 0.0
