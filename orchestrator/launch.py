@@ -142,7 +142,7 @@ class Launch:
     def _work(self, todo: Plan, train: bool) -> bool:
         """Train and measure on a cluster; False if interrupted."""
         if train:
-            self._rehearse(todo.train)
+            todo = replace(todo, train=self._longest_first(todo.train))
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
@@ -157,8 +157,11 @@ class Launch:
             except KeyboardInterrupt:
                 return False
 
-    def _rehearse(self, trials: tuple[TrialSpec, ...]) -> None:
-        """Make each data set once, and let the components of every trial meet; what cannot be is known now."""
+    def _longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
+        """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.
+
+        Makes each data set once, and lets the components of every trial meet: once for all its seeds.
+        """
         sources: dict[tuple[Component, int], Prepared] = {}
         for dataset, data_seed in {(trial.dataset, trial.data_seed) for trial in trials}:
             try:
@@ -166,11 +169,16 @@ class Launch:
             except (ValueError, OSError) as error:
                 raise CannotStart(f"data set {dataset}: {error}") from None
         processes = max(1, int(self.settings.devices_per_trial))
+        seconds: dict[str, float] = {}
+        kinds = {trial.trial_id: replace(trial, init_seed=0, order_seed=0).trial_id for trial in trials}
         for trial in trials:
-            try:
-                rehearse(trial, sources[trial.dataset, trial.data_seed], processes)
-            except ValueError as error:
-                raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
+            if kinds[trial.trial_id] not in seconds:
+                try:
+                    source = sources[trial.dataset, trial.data_seed]
+                    seconds[kinds[trial.trial_id]] = rehearse(trial, source, processes)
+                except ValueError as error:
+                    raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
+        return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
 
     def _train(self, cluster: "Cluster", todo: Plan) -> bool:
         from orchestrator import schedule

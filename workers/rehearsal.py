@@ -11,9 +11,11 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from workers.building import assemble
 from workers.checkpoint import TrainingState
+from workers.cost import estimated_seconds
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import Prepared
 from workers.fits import fits
@@ -24,20 +26,23 @@ from workers.problem import Problem
 from workers.spec import TrialSpec
 
 
-def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> None:
-    """ValueError, in one line, unless the components of a spec go together; nothing is trained and nothing stored.
+def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> float:
+    """How long the trial should take, in seconds on one core; ValueError unless its components go together.
 
-    `source` is the spec's data set, which many trials share: to look it up walks through all of its files.
+    Nothing is trained and nothing stored. `source` is the spec's data set, which many trials share: to look it up walks
+    through all of its files.
     """
     problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
-    _forward(spec, problem, source.dataset)
+    with FlopCounterMode(display=False) as counter:
+        _forward(spec, problem, source.dataset)
+    flops_per_example = counter.get_total_flops() / len(problem.train)
     # torch's fused optimisers refuse parameters without memory.
     placeholder = [nn.Parameter(torch.zeros(1, 1))]
     problem = dataclasses.replace(problem, make_optimizer=partial(optimizers.call, spec.optimizer, placeholder))
     try:
         fits.call(spec.fit, problem, _Rehearsal())
     except _Begins:
-        return
+        return estimated_seconds(spec.fit, len(source.dataset.x_train), flops_per_example)
     raise AssertionError(f"fit {spec.fit.name} has not asked for the newest state")
 
 
