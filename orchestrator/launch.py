@@ -3,7 +3,6 @@
 import math
 import os
 import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,27 +14,22 @@ from rich.text import Text
 
 from measures.registry import Component
 from orchestrator import environment
-from orchestrator.curves import curves
 from orchestrator.environment import CannotStart
 from orchestrator.plan import Plan, State, plan
-from orchestrator.progress import Progress
-from orchestrator.provenance import run_tags
 from orchestrator.publish import publish
 from orchestrator.results import results
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results
-from orchestrator.views import column_colors
+from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore, StoreError, check_store, is_node_local, local_store, store_exists
-from workers.trial import TrialResult
-from workers.trial_run import LEASE
 
 if TYPE_CHECKING:
-    from orchestrator.schedule import Cluster
+    pass
 
 OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
 
@@ -77,7 +71,7 @@ class Launch:
     def __init__(self, study: Study, settings: Settings, console: Console) -> None:
         self.study, self.settings, self.console = study, settings, console
         self.lease = secrets.token_hex(8)
-        self.failures: list[tuple[str, TrialResult]] = []
+        self.work: Work | None = None  # what this launch did, once it has begun
         try:
             check_store(settings.store_uri)
         except StoreError as error:
@@ -141,11 +135,13 @@ class Launch:
 
     def _work(self, todo: Plan, train: bool) -> bool:
         """Train and measure on a cluster; False if interrupted."""
-        if train:
-            todo = replace(todo, train=self._longest_first(todo.train))
+        todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
+        runtime = self.settings.runtime
+        work = Work(self.study, self.store, self.lease, runtime, self.settings.devices_per_trial, self.console)
+        self.work = work
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
             if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
@@ -153,11 +149,11 @@ class Launch:
                     f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
             try:
-                return (not train or not todo.train or self._train(cluster, todo)) and self._measure(cluster)
+                return work.carry_out(cluster, todo, self.records())
             except KeyboardInterrupt:
                 return False
 
-    def _longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
+    def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.
 
         Makes each data set once, and lets the components of every trial meet: once for all its seeds.
@@ -180,87 +176,20 @@ class Launch:
                     raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
         return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
 
-    def _train(self, cluster: "Cluster", todo: Plan) -> bool:
-        from orchestrator import schedule
-
-        part = cluster.part(self.settings.devices_per_trial)
-        run_ids = self._claim(todo.train)
-        tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
-        runtime = replace(self.settings.runtime.on(cluster.device), checkpoints=self.study.checkpoints)
-        try:
-            with Progress(self.console, "training", len(tasks), part.slots) as progress:
-                return schedule.train(part, tasks, runtime, self._listener(progress))
-        finally:
-            self._settle(set(run_ids.values()))
-
-    def _claim(self, trials: tuple[TrialSpec, ...]) -> dict[str, str]:
-        """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
-        records = self.records()
-        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
-        tags, colors = run_tags(), self._colors()
-        run_ids: dict[str, str] = {}
-        for trial in trials:
-            identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
-            if trial.trial_id in records:
-                run_ids[trial.trial_id] = records[trial.trial_id].run_id
-                self.store.set_tags(run_ids[trial.trial_id], {**identity, **tags})
-                self.store.set_status(run_ids[trial.trial_id], "SCHEDULED")
-            else:
-                name = run_name(trial, self.study.axes)
-                tagged = {**identity, **tags, **({"mlflow.runColor": colors[trial.trial_id]} if colors else {})}
-                run_ids[trial.trial_id] = self.store.create_run(experiment, name, "trial", tagged, trial.parameters)
-        return run_ids
-
-    def _colors(self) -> Mapping[str, str]:
-        """A colour for each trial id: runs of one figure column share theirs in MLflow's charts."""
-        columns = curves(results(self.study, {}), self.study.presentation)
-        colors = column_colors(columns)
-        return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
-
-    def _settle(self, run_ids: set[str]) -> None:
-        """A true status for runs whose process could not give it; a run under another lease is another launch's."""
-        died = {result.run_id: result.error or "" for _, result in self.failures}
-        for record in self.records().values():
-            ours = record.run_id in run_ids and record.tags.get(LEASE) == self.lease
-            if not ours or record.status not in ("RUNNING", "SCHEDULED"):
-                continue
-            if record.run_id in died:
-                self.store.set_tags(record.run_id, {"failure.training": died[record.run_id]})
-            self.store.set_status(record.run_id, "FAILED" if record.run_id in died else "KILLED")
-
-    def _measure(self, cluster: "Cluster") -> bool:
-        from orchestrator import schedule
-
-        tasks = self.plan().measure
-        if not tasks:
-            return True
-        runtime = self.settings.runtime.on(cluster.device)
-        with Progress(self.console, "measuring", len(tasks), cluster.slots) as progress:
-            schedule.measure(cluster, tasks, runtime, self._listener(progress))
-        return True
-
-    def _listener(self, progress: Progress) -> Callable[[TrialSpec, TrialResult], None]:
-        """What hears of every task that ends: the progress line, and the closing table if it failed."""
-
-        def ended(trial: TrialSpec, result: TrialResult) -> None:
-            name = run_name(trial, self.study.axes)
-            progress.finished(name, result.summary, result.error)
-            if result.error is not None:
-                self.failures.append((name, result))
-
-        return ended
-
     def _close(self, interrupted: bool) -> int:
         """Say what failed and what is left, and turn it into an exit code."""
-        if self.failures:
-            table = Table("trial", "what happened", title=f"{len(self.failures)} failed (tracebacks are in MLflow)")
-            for name, result in self.failures:
+        failures = [] if self.work is None else self.work.failures
+        if failures:
+            table = Table("trial", "what happened", title=f"{len(failures)} failed (tracebacks are in MLflow)")
+            for name, result in failures:
                 table.add_row(name, Text(f"{result.summary}: {result.error}"))  # Text: a bracket is no markup
             self.console.print(table)
+        if self.work is not None and self.work.usage:
+            self.console.print(self.work.usage, highlight=False)
         if interrupted:
             self.console.print("interrupted; the same command continues from what is stored")
             return INTERRUPTED
-        return FAILED if self.failures else OK
+        return FAILED if failures else OK
 
 
 def check_writable_folder(folder: Path) -> None:

@@ -63,14 +63,19 @@ def plan(study: Study, records: Mapping[str, RunRecord]) -> Plan:
     """What is left to do, given the stored run of each trial id."""
     states = {trial.trial_id: state_of(records.get(trial.trial_id)) for trial in study.trials}
     trained = [trial for trial in study.trials if states[trial.trial_id] is State.DONE]
-    declared = [task for trial in trained for task in _measurements(study, trial, records[trial.trial_id])]
-    missing = [task for task in declared if not _is_measured(task, records[task.trial.trial_id])]
+    declared = sum(len(list(_measurements(study, trial, records[trial.trial_id]))) for trial in trained)
+    missing = [task for trial in trained for task in missing_measurements(study, trial, records[trial.trial_id])]
     return Plan(
         states=states,
         train=tuple(trial for trial in study.trials if not states[trial.trial_id].is_finished),
         measure=tuple(missing),
-        measured=len(declared) - len(missing),
+        measured=declared - len(missing),
     )
+
+
+def missing_measurements(study: Study, trial: TrialSpec, record: RunRecord) -> list[MeasurementTask]:
+    """What is still to be measured of a trial that has been trained."""
+    return [task for task in _measurements(study, trial, record) if not _is_measured(task, record)]
 
 
 def _measurements(study: Study, trial: TrialSpec, record: RunRecord) -> Iterable[MeasurementTask]:

@@ -124,7 +124,7 @@ SMALL = ("--widths", "2", "3", "--label-noise", "0.15", "--epochs", "2")
 def test_a_study_runs_as_a_job(head: Head, checkout: Path, cache: Path, tmp_path: Path) -> None:
     code, output = submit(head, checkout, cache, tmp_path / "store", *SMALL)
     assert code == 0, output
-    assert "[1/2] width=000" in output and "[4/4] width=000" in output, "progress lines are streamed"
+    assert "[training 1/2] width=000" in output and "[measuring 4/4] width=000" in output, "progress lines are streamed"
     stored = records(tmp_path)
     assert [record.status for record in stored.values()] == ["FINISHED"] * 2
     assert all(len(record.measured) == 2 for record in stored.values())

@@ -48,12 +48,12 @@ def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Compone
     store = RunStore(runtime.tracking_uri)
     key = measurement_key(measure)
     stage = f"{key}-step-{step}"
+    started = time.monotonic()
     try:
         if store.has_file(run_id, measurement_path(key, step)):
             # An earlier attempt died between the record and its commit.
             store.commit_measurement(run_id, measure.name, key, step)
             return TrialResult(run_id, f"{measure.name} at step {step}")
-        started = time.monotonic()
         reset_process(runtime)
         given = load_input(measure, spec, run_id, step, store, runtime)
         with torch.random.fork_rng(devices=[]):
@@ -61,5 +61,5 @@ def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Compone
         store.write_measurement(run_id, measure.name, key, step, measurement, time.monotonic() - started)
         clear_failure(store, run_id, stage)
     except Exception as error:
-        return record_failure(store, run_id, stage, error)
-    return TrialResult(run_id, f"{measure.name} at step {step}")
+        return record_failure(store, run_id, stage, error, time.monotonic() - started)
+    return TrialResult(run_id, f"{measure.name} at step {step}", seconds=time.monotonic() - started)

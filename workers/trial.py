@@ -26,11 +26,15 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded."""
+    """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded.
+
+    `seconds` is how long it kept its devices busy.
+    """
 
     run_id: str
     summary: str
     error: str | None = None
+    seconds: float = 0.0
 
 
 def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE) -> TrialResult:
@@ -47,11 +51,11 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: 
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
     except Exception as error:
-        return record_failure(store, run_id, "training", error)
+        return record_failure(store, run_id, "training", error, time.monotonic() - started)
     clear_failure(store, run_id, "training")
     _record_outcome(store, run_id, outcome, time.monotonic() - started)
     store.set_status(run_id, "FINISHED")
-    return TrialResult(run_id, _summary(store, run_id, outcome))
+    return TrialResult(run_id, _summary(store, run_id, outcome), seconds=time.monotonic() - started)
 
 
 def follow_trial(spec: TrialSpec, runtime: Runtime, gang: Gang) -> None:
@@ -68,7 +72,7 @@ def _surroundings(runtime: Runtime) -> dict[str, str]:
     }
 
 
-def record_failure(store: RunStore, run_id: str, stage: str, error: Exception) -> TrialResult:
+def record_failure(store: RunStore, run_id: str, stage: str, error: Exception, seconds: float = 0.0) -> TrialResult:
     """Keep the traceback as an artifact and its last line as a tag."""
     last_line = traceback.format_exception_only(error)[-1].strip()
     text = "".join(traceback.format_exception(error))
@@ -76,7 +80,7 @@ def record_failure(store: RunStore, run_id: str, stage: str, error: Exception) -
     store.set_tags(run_id, {f"failure.{stage}": last_line[:500]})
     if stage == "training":
         store.set_status(run_id, "FAILED")
-    return TrialResult(run_id, f"{stage} failed", last_line)
+    return TrialResult(run_id, f"{stage} failed", last_line, seconds)
 
 
 def clear_failure(store: RunStore, run_id: str, stage: str) -> None:

@@ -29,6 +29,11 @@ class Cluster:
         return self.num_gpus or self.num_cpus
 
     @property
+    def devices(self) -> str:
+        """What the tasks run on, as a person says it: `2 CPU cores`."""
+        return f"{self.slots} {'GPU' if self.num_gpus else 'CPU core'}{'s' * (self.slots != 1)}"
+
+    @property
     def device(self) -> str:
         return "cuda" if self.num_gpus else "cpu"
 
@@ -39,11 +44,10 @@ class Cluster:
 
     def part(self, devices: float) -> "Part":
         """What each trial gets when it asks for so many devices: GPUs where there are any, else CPU cores."""
-        kind = "GPUs" if self.num_gpus else "CPU cores"
         if devices > self.slots:
-            raise CannotStart(f"devices per trial {devices:g} is not valid: the cluster has {self.slots} {kind}")
+            raise CannotStart(f"devices per trial {devices:g} is not valid: the cluster has {self.devices}")
         if devices < 1 and not self.num_gpus:
-            raise CannotStart(f"devices per trial {devices:g} is not valid: there is no GPU to share, only {kind}")
+            raise CannotStart(f"devices per trial {devices:g} is not valid: there is no GPU to share, only CPU cores")
         share = {"CPU": 1.0, "GPU": min(devices, 1.0)} if self.num_gpus else {"CPU": 1.0}
         return Part(max(1, int(devices)), share, int(self.slots / devices))
 

@@ -1,6 +1,7 @@
 """Measurements are plain Ray tasks, each in isolation."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
@@ -16,27 +17,44 @@ from workers.trial import TrialResult
 IN_FLIGHT_PER_SLOT = 2  # measurements submitted ahead, so that no slot waits for the driver
 
 
-def measure(
-    cluster: Cluster,
-    tasks: Sequence[MeasurementTask],
-    runtime: Runtime,
-    on_result: Callable[[TrialSpec, TrialResult], None],
-) -> None:
-    """Measure all tasks, each in isolation; `on_result` hears of each as it ends."""
-    resources = cluster.task_resources
-    remote = ray.remote(measure_checkpoint).options(
-        num_cpus=resources["CPU"], num_gpus=resources.get("GPU", 0), max_retries=MAX_DEATHS
-    )
-    waiting = list(reversed(tasks))
-    running: dict[Any, MeasurementTask] = {}
-    while waiting or running:
-        while waiting and len(running) < cluster.slots * IN_FLIGHT_PER_SLOT:
-            task = waiting.pop()
-            running[remote.remote(task.trial, task.run_id, task.step, task.measure, runtime)] = task
-        done, _ = ray.wait(list(running), num_returns=1)
+class Measurements:
+    """Measures what it is given, on whatever the cluster has free; `on_result` hears of each as it ends.
+
+    Ray gives a free core or GPU to the next trial in its process before it gives it to a task, so measurements fill the
+    gaps that trainings leave and delay none of them.
+    """
+
+    def __init__(self, cluster: Cluster, runtime: Runtime, on_result: Callable[[TrialSpec, TrialResult], None]) -> None:
+        resources = cluster.task_resources
+        self._remote = ray.remote(measure_checkpoint).options(
+            num_cpus=resources["CPU"], num_gpus=resources.get("GPU", 0), max_retries=MAX_DEATHS
+        )
+        self._runtime, self._on_result = runtime, on_result
+        self._most_running = cluster.slots * IN_FLIGHT_PER_SLOT
+        self._waiting: deque[MeasurementTask] = deque()
+        self._running: dict[Any, MeasurementTask] = {}
+
+    def add(self, tasks: Iterable[MeasurementTask]) -> None:
+        """Measure these too, after those added before."""
+        self._waiting.extend(tasks)
+
+    def advance(self, seconds: float | None = 0) -> None:
+        """Submit what there is room for, and tell of what has ended within so many seconds; of one, if None."""
+        while self._waiting and len(self._running) < self._most_running:
+            task = self._waiting.popleft()
+            reference = self._remote.remote(task.trial, task.run_id, task.step, task.measure, self._runtime)
+            self._running[reference] = task
+        if not self._running:
+            return
+        done, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
         for reference in done:
-            task = running.pop(reference)
-            on_result(task.trial, _result(reference, task))
+            task = self._running.pop(reference)
+            self._on_result(task.trial, _result(reference, task))
+
+    def finish(self) -> None:
+        """Wait until everything is measured."""
+        while self._waiting or self._running:
+            self.advance(None)
 
 
 def _result(reference: Any, task: MeasurementTask) -> TrialResult:

@@ -22,9 +22,13 @@ def train(
     tasks: Sequence[TrainingTask],
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
+    meanwhile: Callable[[], None],
 ) -> bool:
-    """Train all tasks, as many at once as fit; False if it was interrupted. `on_result` hears of each as it ends."""
-    listener = _Listener(tasks, on_result)
+    """Train all tasks, as many at once as fit; False if it was interrupted.
+
+    `on_result` hears of each task as it ends; `meanwhile` is called several times a second.
+    """
+    listener = _Listener(tasks, on_result, meanwhile)
 
     def trainable(config: dict[str, Any]) -> dict[str, Any]:
         task = tasks[config["index"]]
@@ -54,14 +58,21 @@ class _Listener(tune.Callback):
     """Hears from Tune, in the driver, how each trial ended."""
 
     def __init__(
-        self, tasks: Sequence[TrainingTask] = (), on_result: Callable[[TrialSpec, TrialResult], None] | None = None
+        self,
+        tasks: Sequence[TrainingTask] = (),
+        on_result: Callable[[TrialSpec, TrialResult], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        self.tasks, self.on_result = tasks, on_result
+        self.tasks, self.on_result, self.meanwhile = tasks, on_result, meanwhile
         self.heard = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles its callbacks into its scratch directory, where nobody reads them.
         return _Listener, ()
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if self.meanwhile is not None:
+            self.meanwhile()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.tell(self.tasks[trial.config["index"]], trial.last_result["result"])
