@@ -12,6 +12,7 @@ from measures.correlation_dimension import CorrelationDimension, correlation_dim
 from measures.dimension_estimates import DimensionEstimates, dimension_estimates
 from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
+from measures.eigenspaces import Eigenspaces, eigenspaces
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
@@ -22,6 +23,7 @@ from measures.levina_bickel import LikelihoodDimension, levina_bickel
 from measures.lipschitz import lipschitz
 from measures.lipschitz_bound import lipschitz_bound
 from measures.local_lipschitz import LocalLipschitz, local_lipschitz
+from measures.loss_surface import LossSurface, loss_on_plane, loss_surface
 from measures.margins import margins
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.norms import norms
@@ -53,6 +55,7 @@ measures = registry(
         hessian_spectrum,
         intrinsic_dimension,
         lipschitz,
+        loss_surface,
         margins,
         norms,
         pac_bayes_sigma,
@@ -70,6 +73,7 @@ __all__ = [
     "DimensionEstimates",
     "DropoutBoundTerms",
     "Eigenpairs",
+    "Eigenspaces",
     "Entry",
     "Estimate",
     "FarBounds",
@@ -79,6 +83,7 @@ __all__ = [
     "LinearOperator",
     "LocalLipschitz",
     "LocalPcaDimension",
+    "LossSurface",
     "Measurement",
     "Neighbors",
     "ParticipationRatio",
@@ -110,6 +115,7 @@ __all__ = [
     "distance_to_initialisation",
     "dropout_bound",
     "dropout_bound_terms",
+    "eigenspaces",
     "far_bounds",
     "far_lipschitz_bound",
     "fisher_operator",
@@ -128,6 +134,8 @@ __all__ = [
     "lipschitz_bound",
     "local_lipschitz",
     "local_pca_dimension",
+    "loss_on_plane",
+    "loss_surface",
     "margins",
     "mean_cca",
     "measures",

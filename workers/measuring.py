@@ -25,13 +25,18 @@ def measurement_key(measure: Component) -> str:
 
 
 def load_snapshot(spec: TrialSpec, run_id: str, step: int, store: RunStore, runtime: Runtime) -> Snapshot:
-    """The network at a stored step, in evaluation mode, with the data it was trained and tested on."""
+    """The network at a stored step, in evaluation mode, with the data it was trained and tested on.
+
+    The recorded loss is that of its evaluation at this very step; checkpoints and evaluations have steps of their own.
+    """
     problem = build_problem(spec, runtime)
     state = store.read_state(run_id, spec.trial_id, step)
     require_fit(state, problem.network.module, problem.dataset_sha256)
     problem.network.module.load_state_dict(state.part("model"))
     problem.network.module.eval()
-    return Snapshot(problem.network.module, problem.network.layers, problem.train, problem.test, problem.loss.mean)
+    evaluated = {point.step: point.value for point in store.history(run_id, "train/loss")}
+    network = problem.network
+    return Snapshot(network.module, network.layers, problem.train, problem.test, problem.loss.mean, evaluated.get(step))
 
 
 def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:

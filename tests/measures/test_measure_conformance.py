@@ -84,6 +84,8 @@ def test_settings_have_a_canonical_form(component: Component) -> None:
         (Component("dropout_bound", beta=0.5), "beta=0.5 is not valid"),
         (Component("far_lipschitz_bound", num_points=1), "num_points=1 is not valid"),
         (Component("lipschitz", num_examples=1), "num_examples=1 is not valid"),
+        (Component("loss_surface", plane="any"), "plane='any' is not valid"),
+        (Component("loss_surface", num_excluded=1), "num_excluded=1 is not valid"),
         (Component("margins", seed=-1), "seed=-1 is not valid"),
         (Component("pac_bayes_sigma", target=1.0), "target=1.0 is not valid"),
         (Component("pac_bayes_sigma", noise="uniform"), "noise='uniform' is not valid"),
