@@ -16,6 +16,7 @@ from measures.eigenspaces import Eigenspaces, eigenspaces
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
+from measures.homogeneity import PerturbationCurve, homogeneity, perturbation_curve
 from measures.inputs import Estimate, Measurement, Snapshot, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
@@ -53,6 +54,7 @@ measures = registry(
         dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
+        homogeneity,
         intrinsic_dimension,
         lipschitz,
         loss_surface,
@@ -88,6 +90,7 @@ __all__ = [
     "Neighbors",
     "ParticipationRatio",
     "PcaDimension",
+    "PerturbationCurve",
     "PerturbationSpectrum",
     "Plateau",
     "ProcrustesDistance",
@@ -124,6 +127,7 @@ __all__ = [
     "gride",
     "hessian_operator",
     "hessian_spectrum",
+    "homogeneity",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
@@ -147,6 +151,7 @@ __all__ = [
     "participation_ratio",
     "path_norm",
     "pca_dimension",
+    "perturbation_curve",
     "perturbation_spectra",
     "perturbation_svd",
     "positions_as_examples",

@@ -49,7 +49,12 @@ class Eigenspaces:
         """What a reader must know: where there are fewer vectors than asked for, and eigenpairs that are not sharp."""
         notes: list[str] = []
         size, excluded = self.excluded.shape
-        if (top := len(self.top.eigenvalues)) < num_top or excluded < num_excluded:
+        if self.bottom is None and excluded < num_excluded:
+            notes.append(
+                f"Lanczos steps end after {excluded} of {num_excluded}: all other eigenvalues repeat those found."
+            )
+        elif excluded < num_excluded or len(self.top.eigenvalues) < num_top:
+            top = len(self.top.eigenvalues)
             notes.append(
                 f"Of {size} directions {top} are top and {excluded} excluded, instead of {num_top} and {num_excluded}."
             )

@@ -83,6 +83,8 @@ def test_settings_have_a_canonical_form(component: Component) -> None:
         (Component("activation_regions", resolution=1), "resolution=1 is not valid"),
         (Component("dropout_bound", beta=0.5), "beta=0.5 is not valid"),
         (Component("far_lipschitz_bound", num_points=1), "num_points=1 is not valid"),
+        (Component("homogeneity", num_draws=1), "num_draws=1 is not valid"),
+        (Component("homogeneity", max_length=0.0), "max_length=0.0 is not valid"),
         (Component("lipschitz", num_examples=1), "num_examples=1 is not valid"),
         (Component("loss_surface", plane="any"), "plane='any' is not valid"),
         (Component("loss_surface", num_excluded=1), "num_excluded=1 is not valid"),
