@@ -34,7 +34,13 @@ from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
 from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_dimension, pca_dimension
 from measures.perturbation_svd import PerturbationSpectrum, perturbation_spectra, perturbation_svd
+from measures.posterior_contraction import PosteriorContraction, effective_dimensionality, posterior_contraction
 from measures.procrustes import ProcrustesDistance, procrustes_distance
+from measures.random_feature_regression import (
+    RandomFeatureRegression,
+    draw_random_features,
+    random_feature_regression,
+)
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.representations import flattened, positions_as_examples, spatial_average
 from measures.scale_curve import Plateau
@@ -93,7 +99,9 @@ __all__ = [
     "PerturbationCurve",
     "PerturbationSpectrum",
     "Plateau",
+    "PosteriorContraction",
     "ProcrustesDistance",
+    "RandomFeatureRegression",
     "Registry",
     "ScaleCurve",
     "ScaleEstimate",
@@ -116,8 +124,10 @@ __all__ = [
     "dense_spectrum",
     "dimension_estimates",
     "distance_to_initialisation",
+    "draw_random_features",
     "dropout_bound",
     "dropout_bound_terms",
+    "effective_dimensionality",
     "eigenspaces",
     "far_bounds",
     "far_lipschitz_bound",
@@ -155,10 +165,12 @@ __all__ = [
     "perturbation_spectra",
     "perturbation_svd",
     "positions_as_examples",
+    "posterior_contraction",
     "procrustes_distance",
     "pwcca",
     "pwcca_as_released",
     "r2_cca",
+    "random_feature_regression",
     "rbf_cka",
     "registry",
     "selectivity",
