@@ -14,6 +14,11 @@ from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
 from measures.eigenspaces import Eigenspaces, eigenspaces
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
+from measures.function_space_dimensionality import (
+    FunctionSpaceDimensionality,
+    function_space_dimensionality,
+    predictive_dimensionality,
+)
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
 from measures.homogeneity import PerturbationCurve, homogeneity, perturbation_curve
@@ -85,6 +90,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "FarBounds",
+    "FunctionSpaceDimensionality",
     "IntrinsicDimension",
     "KernelAlignment",
     "LikelihoodDimension",
@@ -133,6 +139,7 @@ __all__ = [
     "far_lipschitz_bound",
     "fisher_operator",
     "flattened",
+    "function_space_dimensionality",
     "ggn_operator",
     "gride",
     "hessian_operator",
@@ -166,6 +173,7 @@ __all__ = [
     "perturbation_svd",
     "positions_as_examples",
     "posterior_contraction",
+    "predictive_dimensionality",
     "procrustes_distance",
     "pwcca",
     "pwcca_as_released",
