@@ -13,10 +13,17 @@ from measures.correlation_dimension import CorrelationDimension, correlation_dim
 from measures.dimension_estimates import DimensionEstimates, dimension_estimates
 from measures.distance_to_initialisation import distance_to_initialisation
 from measures.dropout_bound import DropoutBoundTerms, dropout_bound, dropout_bound_terms
+from measures.eigenspaces import Eigenspaces, eigenspaces
 from measures.far_lipschitz_bound import FarBounds, far_bounds, far_lipschitz_bound
 from measures.first_bias import first_bias
+from measures.function_space_dimensionality import (
+    FunctionSpaceDimensionality,
+    function_space_dimensionality,
+    predictive_dimensionality,
+)
 from measures.gride import ScaleCurve, ScaleEstimate, gride
 from measures.hessian_spectrum import hessian_spectrum
+from measures.homogeneity import PerturbationCurve, homogeneity, perturbation_curve
 from measures.inputs import Estimate, Measurement, Snapshot, SnapshotPair, Split
 from measures.intrinsic_dimension import intrinsic_dimension
 from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
@@ -24,6 +31,7 @@ from measures.levina_bickel import LikelihoodDimension, levina_bickel
 from measures.lipschitz import lipschitz
 from measures.lipschitz_bound import lipschitz_bound
 from measures.local_lipschitz import LocalLipschitz, local_lipschitz
+from measures.loss_surface import LossSurface, loss_on_plane, loss_surface
 from measures.margins import margins
 from measures.neighbors import Neighbors, nearest_neighbors, neighbors_among
 from measures.norms import norms
@@ -33,7 +41,13 @@ from measures.participation_ratio import ParticipationRatio, participation_ratio
 from measures.path_norm import path_norm
 from measures.pca_dimension import LocalPcaDimension, PcaDimension, local_pca_dimension, pca_dimension
 from measures.perturbation_svd import PerturbationSpectrum, perturbation_spectra, perturbation_svd
+from measures.posterior_contraction import PosteriorContraction, effective_dimensionality, posterior_contraction
 from measures.procrustes import ProcrustesDistance, procrustes_distance
+from measures.random_feature_regression import (
+    RandomFeatureRegression,
+    draw_random_features,
+    random_feature_regression,
+)
 from measures.registry import Component, Entry, Registry, canonical_json, registry
 from measures.representation_similarity import representation_similarity
 from measures.representations import flattened, positions_as_examples, spatial_average
@@ -55,8 +69,10 @@ measures = registry(
         dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
+        homogeneity,
         intrinsic_dimension,
         lipschitz,
+        loss_surface,
         margins,
         norms,
         pac_bayes_sigma,
@@ -82,22 +98,28 @@ __all__ = [
     "DimensionEstimates",
     "DropoutBoundTerms",
     "Eigenpairs",
+    "Eigenspaces",
     "Entry",
     "Estimate",
     "FarBounds",
+    "FunctionSpaceDimensionality",
     "IntrinsicDimension",
     "KernelAlignment",
     "LikelihoodDimension",
     "LinearOperator",
     "LocalLipschitz",
     "LocalPcaDimension",
+    "LossSurface",
     "Measurement",
     "Neighbors",
     "ParticipationRatio",
     "PcaDimension",
+    "PerturbationCurve",
     "PerturbationSpectrum",
     "Plateau",
+    "PosteriorContraction",
     "ProcrustesDistance",
+    "RandomFeatureRegression",
     "Registry",
     "ScaleCurve",
     "ScaleEstimate",
@@ -123,17 +145,22 @@ __all__ = [
     "dense_spectrum",
     "dimension_estimates",
     "distance_to_initialisation",
+    "draw_random_features",
     "dropout_bound",
     "dropout_bound_terms",
+    "effective_dimensionality",
+    "eigenspaces",
     "far_bounds",
     "far_lipschitz_bound",
     "first_bias",
     "fisher_operator",
     "flattened",
+    "function_space_dimensionality",
     "ggn_operator",
     "gride",
     "hessian_operator",
     "hessian_spectrum",
+    "homogeneity",
     "intrinsic_dimension",
     "lanczos",
     "lanczos_quadrature",
@@ -144,6 +171,8 @@ __all__ = [
     "lipschitz_bound",
     "local_lipschitz",
     "local_pca_dimension",
+    "loss_on_plane",
+    "loss_surface",
     "margins",
     "mean_cca",
     "measures",
@@ -155,13 +184,17 @@ __all__ = [
     "participation_ratio",
     "path_norm",
     "pca_dimension",
+    "perturbation_curve",
     "perturbation_spectra",
     "perturbation_svd",
     "positions_as_examples",
+    "posterior_contraction",
+    "predictive_dimensionality",
     "procrustes_distance",
     "pwcca",
     "pwcca_as_released",
     "r2_cca",
+    "random_feature_regression",
     "rbf_cka",
     "registry",
     "representation_similarity",

@@ -29,7 +29,8 @@ class Snapshot:
 
     `model` is in evaluation mode; a measure leaves its parameters, buffers and mode as they were. `layers` names the
     submodules whose outputs are the hidden representations, in forward order. `train` carries the labels trained on,
-    corrupted ones included. `loss(outputs, targets)` is the mean training loss.
+    corrupted ones included. `loss(outputs, targets)` is the mean training loss, and `recorded_loss` what it was on all
+    of `train` when the training evaluated this very network; None where it was not.
     """
 
     model: nn.Module
@@ -37,6 +38,7 @@ class Snapshot:
     train: Split
     test: Split
     loss: Callable[[Tensor, Tensor], Tensor]
+    recorded_loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from measures.inputs import Estimate
 from measures.operators import LinearOperator
@@ -165,14 +166,19 @@ def dense_spectrum(operator: LinearOperator) -> Spectrum:
     >>> dense_spectrum(torch.diag(torch.tensor([2.0, 1.0]))).exact.tolist()
     [1.0, 2.0]
     """
+    eigenvalues = torch.linalg.eigvalsh(symmetric_matrix(operator)).cpu().numpy()
+    return Spectrum(len(eigenvalues), eigenvalues, np.empty((0, 0)), np.empty((0, 0)))
+
+
+def symmetric_matrix(operator: LinearOperator) -> Tensor:
+    """An operator's matrix in float64, freed from the asymmetry that rounding leaves; ValueError if there is more."""
     matrix = (operator @ torch.eye(operator.shape[0], dtype=operator.dtype, device=operator.device)).to(torch.float64)
     if not torch.isfinite(matrix).all():
         raise ValueError("the matrix holds values that are not finite")
     norm, asymmetry = float(matrix.norm()), float((matrix - matrix.T).norm())
     if asymmetry > torch.finfo(operator.dtype).eps ** 0.5 * norm:
         raise ValueError(f"the matrix is not symmetric: |A - A^T| / |A| = {asymmetry / norm:.2g}")
-    eigenvalues = torch.linalg.eigvalsh((matrix + matrix.T) / 2).cpu().numpy()
-    return Spectrum(len(eigenvalues), eigenvalues, np.empty((0, 0)), np.empty((0, 0)))
+    return (matrix + matrix.T) / 2
 
 
 def _counted_directions(z: float) -> Callable[[Floats], Floats]:

@@ -71,7 +71,7 @@ class Work:
                 measurements.add([*backlog, *missing])
                 backlog.clear()
 
-            # What an earlier launch left to measure waits until trials hold their devices: it must not come before them.
+            # What an earlier launch left to measure waits until the trials of this one hold their devices.
             backlog = list(todo.measure)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)

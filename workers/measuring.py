@@ -28,15 +28,21 @@ def measurement_key(measure: Component) -> str:
 def load_input(
     measure: Component, spec: TrialSpec, run_id: str, step: int, store: RunStore, runtime: Runtime
 ) -> Snapshot | SnapshotPair:
-    """What the measure's first annotation asks for: the network at a step, or that and the run's final network."""
+    """What the measure's first annotation asks for: the network at a step, or that and the run's final network.
+
+    In evaluation mode, with the data it was trained and tested on. The recorded loss is that of its evaluation at this
+    very step; checkpoints and evaluations have steps of their own.
+    """
     problem = build_problem(spec, runtime)
+    evaluated = {point.step: point.value for point in store.history(run_id, "train/loss")}
 
     def snapshot(step: int) -> Snapshot:
         state = store.read_state(run_id, spec.trial_id, step)
         module = copy.deepcopy(problem.network.module)
         require_fit(state, module, problem.dataset_sha256)
         module.load_state_dict(state.part("model"))
-        return Snapshot(module.eval(), problem.network.layers, problem.train, problem.test, problem.loss.mean)
+        loss, recorded = problem.loss.mean, evaluated.get(step)
+        return Snapshot(module.eval(), problem.network.layers, problem.train, problem.test, loss, recorded)
 
     if compares_pairs(measure):
         return SnapshotPair(snapshot(step), snapshot(store.get(run_id).checkpoints[-1]))

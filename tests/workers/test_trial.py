@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from measures import layer_activations, linear_cka
+from measures import Snapshot, layer_activations, linear_cka, measures
 from measures.examples import generator
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
-from workers.measuring import measure_checkpoint
+from workers.measuring import load_input, measure_checkpoint
 from workers.record import Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
@@ -115,6 +115,20 @@ def test_least_squares_is_stored_like_any_fit(num_features: int, threshold: str,
 
 
 SPLITS = ("train", "test")
+
+
+def test_a_snapshot_knows_the_loss_that_was_recorded_for_it(small_trial: TrialSpec, surroundings: Runtime) -> None:
+    spec = dataclasses.replace(small_trial, data_seed=5)
+    store, run_id, _ = finished(spec, surroundings)
+    recorded = {point.step: point.value for point in store.history(run_id, "train/loss")}
+    surface = Component("loss_surface", steps_each_way=1)
+    for step in store.get(run_id).checkpoints:
+        snapshot = load_input(surface, spec, run_id, step, store, surroundings)
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.recorded_loss == recorded.get(step)
+    assert snapshot.recorded_loss is not None
+    found = measures.call(surface, snapshot)
+    assert found.values["loss"].value == pytest.approx(snapshot.recorded_loss, rel=1e-5) and found.notes == ()
 
 
 @pytest.mark.parametrize("fit", [Component("least_squares"), Component("sgd", epochs=1)])
