@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from docs.figures.drawing import THRESHOLD_COLOUR, colour, expected, frames, logarithmic, measured, name
+from docs.figures.drawing import colour, expected, frames, logarithmic, measured, name
 from measures import mean_cca
+from orchestrator.figures import THRESHOLD_COLOUR
 
 NUM_EXAMPLES = (45, 60, 100, 200, 400, 800, 1600, 3200)
 NUM_UNITS = 20
@@ -20,8 +21,9 @@ def draw() -> Figure:
         measured(axes, NUM_EXAMPLES, results, index, line="none")
         expected(axes, [NUM_EXAMPLES[0], NUM_EXAMPLES[-1]], [true, true], colour(index))
         name(axes, NUM_EXAMPLES[-1], true, f"truth {true:g}", colour(index))
-    axes.plot(NUM_EXAMPLES, [each.null for each in results], color=THRESHOLD_COLOUR)
-    name(axes, NUM_EXAMPLES[-1], results[-1].null, "null", THRESHOLD_COLOUR)
+        if true == 0:
+            axes.plot(NUM_EXAMPLES, [each.null for each in results], color=THRESHOLD_COLOUR)
+            name(axes, NUM_EXAMPLES[-1], results[-1].null, "null")
     axes.set(xlim=(38, 9000), ylim=(-0.03, 1), xlabel=f"examples ({NUM_UNITS} units against {NUM_UNITS})")
     axes.set_ylabel("mean canonical correlation")
     logarithmic(axes, "x")

@@ -15,7 +15,7 @@ from orchestrator.figures import MARKERS, PALETTE, STYLE, THRESHOLD_COLOUR
 
 BAR_STDERRS = 2
 WIDTH, HEIGHT = 4.9, 2.9  # inches: text of 9 points is then as large as that of a page
-FEW_DECADES = 2.5
+FEW_DECADES, MANY_DECADES = 2.5, 8
 
 
 class Estimated(Protocol):
@@ -77,19 +77,19 @@ def name(
     text: str,
     shade: str = THRESHOLD_COLOUR,
     *,
-    side: Literal["right", "left", "above", "below"] = "right",
+    side: str = "right",
 ) -> None:
-    """A label beside the point (x, y) in the colour of its line."""
-    offset = {"right": (6, 0), "left": (-6, 0), "above": (0, 6), "below": (0, -6)}[side]
-    across: dict[str, Literal["left", "right", "center"]] = {"right": "left", "left": "right"}
-    along: dict[str, Literal["bottom", "top", "center"]] = {"above": "bottom", "below": "top"}
+    """A label beside the point (x, y), on the side "right", "left-above" and so on, in the colour of its line."""
+    across: Literal["left", "right", "center"] = "left" if "right" in side else "right" if "left" in side else "center"
+    along: Literal["bottom", "top", "center"] = "bottom" if "above" in side else "top" if "below" in side else "center"
+    offset = 6 * (("right" in side) - ("left" in side)), 6 * (("above" in side) - ("below" in side))
     axes.annotate(
         text,
         (x, y),
         offset,
         textcoords="offset points",
-        ha=across.get(side, "center"),
-        va=along.get(side, "center"),
+        ha=across,
+        va=along,
         color=shade,
         fontsize=8,
     )
@@ -102,7 +102,7 @@ def logarithmic(axes: Axes, which: Literal["x", "y", "xy"]) -> None:
         scale("log")
         axis = axes.xaxis if each == "x" else axes.yaxis
         low, high = axis.get_view_interval()
-        few = np.log10(high / low) <= FEW_DECADES
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-        axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+        decades = np.log10(high / low)
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades <= FEW_DECADES else (1,)))
+        axis.set_major_formatter(StrMethodFormatter("{x:.6g}" if decades <= MANY_DECADES else "{x:.0e}"))
         axis.set_minor_formatter(NullFormatter())

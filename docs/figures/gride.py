@@ -14,7 +14,7 @@ def draw() -> Figure:
     """The dimension over the distance to the neighbours compared, for three levels of noise."""
     drawing, (axes,) = frames()
     rng = np.random.default_rng(0)
-    plane = np.pad(rng.normal(size=(2000, 2)), ((0, 0), (0, NUM_FEATURES - 2)))
+    plane = rng.normal(size=(2000, NUM_FEATURES)) * (np.arange(NUM_FEATURES) < 2)
     noise = rng.normal(size=plane.shape)
     for truth, text in ((2, "plane: 2"), (NUM_FEATURES, f"noise: {NUM_FEATURES}")):
         expected(axes, [0.052, 4], [truth, truth])

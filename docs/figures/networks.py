@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def generator(seed: int) -> torch.Generator:
 def perceptron(widths: Sequence[int], seed: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     """Dense layers of these widths, from inputs to outputs, an activation between two; He's initial weights."""
     stream, layers = generator(seed), list[nn.Module]()
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         layer = nn.Linear(before, after)
         nn.init.normal_(layer.weight, std=(2 / before) ** 0.5, generator=stream)
         nn.init.zeros_(layer.bias)

@@ -18,12 +18,12 @@ def draw() -> Figure:
     surfaces = [_surface(dimension) for dimension in DIMENSIONS]
     series = {
         "90 % of the variance": [pca_dimension(surface) for surface in surfaces],
-        "local, k = 20": [local_pca_dimension(surface, num_neighbors=20) for surface in surfaces],
-        "local, k = 60": [local_pca_dimension(surface, num_neighbors=60) for surface in surfaces],
+        "local, k = 10": [local_pca_dimension(surface, num_neighbors=10) for surface in surfaces],
+        "local, k = 50": [local_pca_dimension(surface, num_neighbors=50) for surface in surfaces],
     }
     for index, (text, values) in enumerate(series.items()):
         measured(axes, DIMENSIONS, values, index)
-        name(axes, DIMENSIONS[-1], values[-1].value, text, colour(index))
+        name(axes, DIMENSIONS[-1], values[-1].value, text, colour(index), side="right-above" if index == 0 else "right")
     axes.set(xlim=(0, 25), ylim=(0, None), xlabel="true dimension of the surface", ylabel="components counted")
     axes.set_xticks([1, 5, 10, 15])
     return drawing

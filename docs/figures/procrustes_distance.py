@@ -18,8 +18,10 @@ def draw() -> Figure:
     expected(axes, NOISE, np.sqrt(2 - 2 / np.sqrt(1 + NOISE**2)))
     name(axes, NOISE[-1], 1.39, "n → ∞")
     for index, num_examples in enumerate((200, 30)):
-        x, noise = rng.normal(size=(2, num_examples, NUM_UNITS))
-        results = [procrustes_distance(x, (x + level * noise) @ rotation) for level in NOISE]
+        sides = [rng.normal(size=(2, num_examples, NUM_UNITS)) for _ in NOISE]
+        results = [
+            procrustes_distance(x, (x + s * noise) @ rotation) for s, (x, noise) in zip(NOISE, sides, strict=True)
+        ]
         measured(axes, NOISE, results, index, line="none")
         expected(axes, [0.05, 20], [results[-1].null] * 2, colour(index))
         name(axes, 0.12, results[-1].null, f"null, n = {num_examples}", colour(index), side="above")
