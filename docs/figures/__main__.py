@@ -10,16 +10,24 @@ from docs.figures import FIGURES, figure_of
 from orchestrator.figures import render
 
 NUM_COLOURS = 64
-FOLDER = Path(__file__).parents[1] / "images" / "measures"
+FOLDER = Path("docs", "images", "measures")
 
 
 def main() -> None:
-    """Write a PNG file for each page named, or for all; the same computation gives the same bytes."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for page in sys.argv[1:] or FIGURES:
-        path = FOLDER / f"{page}.png"
-        path.write_bytes(compact(render(figure_of(page), "png")))
-        print(f"{path.relative_to(Path.cwd())}: {path.stat().st_size / 1000:.0f} kB")
+    """Write the figures of the pages named on the command line, or of all."""
+    pages = sys.argv[1:] or list(FIGURES)
+    if unknown := [page for page in pages if page not in FIGURES]:
+        sys.exit(f"no figure {', '.join(unknown)}; known: {', '.join(FIGURES)}")
+    for page in pages:
+        path = write(page, FOLDER)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def write(page: str, folder: Path) -> Path:
+    """The figure of a page as a PNG file of that name; the same computation gives the same bytes."""
+    path = folder / f"{page}.png"
+    path.write_bytes(compact(render(figure_of(page), "png")))
+    return path
 
 
 def compact(png: bytes) -> bytes:

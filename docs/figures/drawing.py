@@ -1,5 +1,6 @@
 """What all figures of the pages share: the house style, frames, error bars, closed forms and labels on the lines."""
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
@@ -54,7 +55,7 @@ def measured(
     axes.errorbar(
         np.asarray(x, dtype=float),
         [each.value for each in estimates],
-        yerr=[BAR_STDERRS * (each.stderr or 0.0) for each in estimates],
+        yerr=[math.nan if each.stderr is None else BAR_STDERRS * each.stderr for each in estimates],
         color=PALETTE[index],
         marker=MARKERS[index],
         linestyle=line,

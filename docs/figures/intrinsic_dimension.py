@@ -9,7 +9,7 @@ from docs.figures.networks import NUM_FEATURES, generator, perceptron, snapshot,
 from measures import Split, intrinsic_dimension
 
 DIMENSION = 3
-LAYERS = ("inputs", "layer 1", "layer 2", "layer 3", "layer 4")
+LAYERS = ("inputs", "1", "2", "3", "4")
 
 
 def draw() -> Figure:
@@ -27,7 +27,7 @@ def draw() -> Figure:
         estimates = [values[f"layer.{layer}"] for layer in layered.layers]
         measured(axes, range(len(LAYERS)), estimates, index)
         name(axes, len(LAYERS) - 1, estimates[-1].value, text, colour(index))
-    axes.set(xlim=(-0.3, 5.6), ylim=(0, None), ylabel="dimension")
+    axes.set(xlim=(-0.3, 5.6), ylim=(0, None), xlabel="hidden layer", ylabel="dimension")
     axes.set_xticks(range(len(LAYERS)), LAYERS)
     return drawing
 
