@@ -18,7 +18,7 @@ def draw() -> Figure:
     share = NUM_FEATURES / NUM_EXAMPLES
     expected(axes, share, NUM_FEATURES / (NUM_EXAMPLES + NUM_FEATURES))
     expected(axes, share, np.zeros(len(share)))
-    name(axes, 0.75, 0.3, "expected for independent data: p / (n + p)", side="right")
+    name(axes, 0.75, 0.3, "expected: p / (n + p)")
     for index, (debiased, text) in enumerate(((False, "biased"), (True, "debiased"))):
         values = [linear_cka(x, y, debiased=debiased) for x, y in pairs]
         measured(axes, share, values, index, line="none")

@@ -33,7 +33,7 @@ def draw() -> Figure:
         axes.plot(true, first_order, ".", color=colour(index), markersize=4, label=text)
     axes.set(xlabel="true distance to the decision boundary (input units)", ylabel="distance to first order")
     axes.legend(loc="upper left")
-    axes.set(xlim=(0.01, 4), ylim=(0.01, 10))
+    axes.set(xlim=(0.01, 4), ylim=(0.01, 20))
     logarithmic(axes, "xy")
     return drawing
 
