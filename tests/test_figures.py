@@ -32,12 +32,12 @@ def figure(page: str) -> Figure:
 def points_in_sight(axes: Axes) -> int:
     """Finite data points of lines within the limits of a frame, bins of histograms, and rows of pictures."""
     (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-    lines = [np.asarray(line.get_data(), dtype=float) for line in axes.lines]
+    lines = [np.asarray(line.get_data(), dtype=np.float64) for line in axes.lines]
     inside = sum(int(np.sum((x >= left) & (x <= right) & (y >= low) & (y <= high))) for x, y in lines)
     bins = sum(
-        int(np.isfinite(patch.get_data().values).sum()) for patch in axes.patches if isinstance(patch, StepPatch)
+        int(np.isfinite(patch.get_data()[0]).sum()) for patch in axes.patches if isinstance(patch, StepPatch)
     )
-    return inside + bins + sum(len(picture.get_array()) for picture in axes.images)
+    return inside + bins + sum(len(np.asarray(picture.get_array())) for picture in axes.images)
 
 
 def test_every_page_has_a_figure_of_its_name_and_every_figure_a_page() -> None:
