@@ -34,9 +34,7 @@ def points_in_sight(axes: Axes) -> int:
     (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     lines = [np.asarray(line.get_data(), dtype=np.float64) for line in axes.lines]
     inside = sum(int(np.sum((x >= left) & (x <= right) & (y >= low) & (y <= high))) for x, y in lines)
-    bins = sum(
-        int(np.isfinite(patch.get_data()[0]).sum()) for patch in axes.patches if isinstance(patch, StepPatch)
-    )
+    bins = sum(int(np.isfinite(patch.get_data()[0]).sum()) for patch in axes.patches if isinstance(patch, StepPatch))
     return inside + bins + sum(len(np.asarray(picture.get_array())) for picture in axes.images)
 
 

@@ -14,6 +14,7 @@ from docs.figures import (
     ablation,
     activation_noise,
     activation_regions,
+    bias_gradient,
     canonical_correlation,
     correlation_dimension,
     distance_to_initialisation,
@@ -33,6 +34,7 @@ from docs.figures import (
     pca_dimension,
     perturbation_svd,
     procrustes_distance,
+    representation_similarity,
     selectivity,
     twonn,
 )
@@ -42,6 +44,7 @@ FIGURES: Mapping[str, Callable[[], Figure]] = {
     "ablation": ablation.draw,
     "activation_noise": activation_noise.draw,
     "activation_regions": activation_regions.draw,
+    "bias_gradient": bias_gradient.draw,
     "canonical_correlation": canonical_correlation.draw,
     "correlation_dimension": correlation_dimension.draw,
     "distance_to_initialisation": distance_to_initialisation.draw,
@@ -61,6 +64,7 @@ FIGURES: Mapping[str, Callable[[], Figure]] = {
     "pca_dimension": pca_dimension.draw,
     "perturbation_svd": perturbation_svd.draw,
     "procrustes_distance": procrustes_distance.draw,
+    "representation_similarity": representation_similarity.draw,
     "selectivity": selectivity.draw,
     "twonn": twonn.draw,
 }
