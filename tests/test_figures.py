@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from PIL import Image
@@ -30,12 +31,18 @@ def figure(page: str) -> Figure:
 
 
 def points_in_sight(axes: Axes) -> int:
-    """Finite data points of lines within the limits of a frame, bins of histograms, and rows of pictures."""
+    """Finite points of lines within the limits of a frame, bins of histograms, points of contours, rows of pictures."""
     (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     lines = [np.asarray(line.get_data(), dtype=np.float64) for line in axes.lines]
     inside = sum(int(np.sum((x >= left) & (x <= right) & (y >= low) & (y <= high))) for x, y in lines)
     bins = sum(int(np.isfinite(patch.get_data()[0]).sum()) for patch in axes.patches if isinstance(patch, StepPatch))
-    return inside + bins + sum(len(np.asarray(picture.get_array())) for picture in axes.images)
+    contours = sum(
+        len(np.asarray(path.vertices))
+        for each in axes.collections
+        if isinstance(each, ContourSet)
+        for path in each.get_paths()
+    )
+    return inside + bins + contours + sum(len(np.asarray(picture.get_array())) for picture in axes.images)
 
 
 def test_every_page_has_a_figure_of_its_name_and_every_figure_a_page() -> None:
