@@ -1,11 +1,10 @@
 """Ablation curves of a network that learned its labels and of one that memorised shuffled ones."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from docs.figures.drawing import colour, expected, frames, measured, name
+from docs.figures.drawing import colour, expected, frames, means, measured, name
 from docs.figures.networks import NUM_CLASSES, fitted
-from measures import Estimate, ablation
+from measures import ablation
 
 
 def draw() -> Figure:
@@ -15,10 +14,7 @@ def draw() -> Figure:
     name(axes, 0.06, 1 / NUM_CLASSES, "one in five", side="below")
     for index, (labels, x, y) in enumerate((("true", 0.55, 0.85), ("shuffled", 0.3, 0.46))):
         measurement = ablation(fitted(labels), num_orders=20)
-        accuracy = measurement.arrays["accuracy"].astype(np.float64)
-        errors = accuracy.std(axis=0, ddof=1) / np.sqrt(len(accuracy))
-        points = [Estimate(*each) for each in zip(accuracy.mean(axis=0), errors, strict=True)]
-        measured(axes, measurement.arrays["fractions"], points, index)
+        measured(axes, measurement.arrays["fractions"], means(measurement.arrays["accuracy"]), index)
         auc = measurement.values["auc"]
         text = f"{labels} labels\nauc {auc.value:.3f} ± {auc.stderr:.3f}"
         name(axes, x, y, text, colour(index), side="right")

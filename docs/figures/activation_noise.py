@@ -1,11 +1,10 @@
 """Noise on all hidden units of a network that learned its labels and of one that memorised shuffled ones."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from docs.figures.drawing import colour, expected, frames, logarithmic, measured, name
+from docs.figures.drawing import colour, expected, frames, logarithmic, means, measured, name
 from docs.figures.networks import NUM_CLASSES, fitted
-from measures import Estimate, activation_noise
+from measures import activation_noise
 
 
 def draw() -> Figure:
@@ -15,10 +14,7 @@ def draw() -> Figure:
     name(axes, 0.03, 1 / NUM_CLASSES, "one in five", side="right-below")
     for index, (labels, x, y) in enumerate((("true", 1.6, 0.85), ("shuffled", 0.25, 0.75))):
         measurement = activation_noise(fitted(labels))
-        accuracy = measurement.arrays["accuracy"].astype(np.float64)
-        errors = accuracy.std(axis=0, ddof=1) / np.sqrt(len(accuracy))
-        points = [Estimate(*each) for each in zip(accuracy.mean(axis=0), errors, strict=True)]
-        measured(axes, measurement.arrays["levels"], points, index)
+        measured(axes, measurement.arrays["levels"], means(measurement.arrays["accuracy"]), index)
         auc = measurement.values["auc"]
         text = f"{labels} labels\nauc {auc.value:.3f} ± {auc.stderr:.3f}"
         name(axes, x, y, text, colour(index), side="right" if labels == "true" else "left-below")

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from measures import Estimate
 from orchestrator.figures import MARKERS, PALETTE, STYLE, THRESHOLD_COLOUR
 
 BAR_STDERRS = 2
@@ -34,9 +35,9 @@ def house_style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", dict(STYLE)])
 
 
-def frames(*titles: str, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
+def frames(*titles: str) -> tuple[Figure, list[Axes]]:
     """A figure with one frame for each title side by side; with no title, one frame."""
-    drawing = Figure(figsize=(WIDTH if len(titles) < 2 else 1.35 * WIDTH, height), layout="constrained")
+    drawing = Figure(figsize=(WIDTH if len(titles) < 2 else 1.35 * WIDTH, HEIGHT), layout="constrained")
     row = list(drawing.subplots(1, max(1, len(titles)), squeeze=False)[0])
     for axes, title in zip(row, titles, strict=False):
         axes.set_title(title)
@@ -64,6 +65,13 @@ def measured(
         elinewidth=1,
         label=label,
     )
+
+
+def means(draws: NDArray[np.generic]) -> list[Estimate]:
+    """Mean and standard error over the rows, for each column."""
+    numbers = draws.astype(np.float64)
+    errors = numbers.std(axis=0, ddof=1) / math.sqrt(len(numbers))
+    return [Estimate(*each) for each in zip(numbers.mean(axis=0), errors, strict=True)]
 
 
 def expected(axes: Axes, x: ArrayLike, y: ArrayLike, shade: str = THRESHOLD_COLOUR, label: str = "") -> None:
