@@ -5,7 +5,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --con
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check figures clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ check: .venv/installed-test ## Format, lint, types, import rules, tests
 	pyright
 	lint-imports
 	pytest
+
+figures: .venv/installed ## Draw the figures of docs/measures anew
+	@.venv/bin/python -m docs.figures
 
 clean: ## Remove the environment and caches; results in store/ and reports/ stay
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

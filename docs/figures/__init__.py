@@ -1,0 +1,76 @@
+"""The figures of the pages in docs/measures, each computed by the measure that it is about.
+
+A figure is a module named after its page, with a function `draw`, and one line in the table here.
+
+    make figures                        # all of them, into docs/images/measures
+    python -m docs.figures twonn gride  # these, from the root of the repository
+"""
+
+from collections.abc import Callable, Mapping
+
+from matplotlib.figure import Figure
+
+from docs.figures import (
+    ablation,
+    activation_noise,
+    activation_regions,
+    bias_gradient,
+    canonical_correlation,
+    correlation_dimension,
+    distance_to_initialisation,
+    dropout_bound,
+    far_lipschitz_bound,
+    gride,
+    hessian_spectrum,
+    intrinsic_dimension,
+    kernel_alignment,
+    levina_bickel,
+    lipschitz,
+    margins,
+    norms,
+    operators,
+    pac_bayes_sigma,
+    participation_ratio,
+    pca_dimension,
+    perturbation_svd,
+    procrustes_distance,
+    representation_similarity,
+    selectivity,
+    twonn,
+)
+from docs.figures.drawing import house_style
+
+FIGURES: Mapping[str, Callable[[], Figure]] = {
+    "ablation": ablation.draw,
+    "activation_noise": activation_noise.draw,
+    "activation_regions": activation_regions.draw,
+    "bias_gradient": bias_gradient.draw,
+    "canonical_correlation": canonical_correlation.draw,
+    "correlation_dimension": correlation_dimension.draw,
+    "distance_to_initialisation": distance_to_initialisation.draw,
+    "dropout_bound": dropout_bound.draw,
+    "far_lipschitz_bound": far_lipschitz_bound.draw,
+    "gride": gride.draw,
+    "hessian_spectrum": hessian_spectrum.draw,
+    "intrinsic_dimension": intrinsic_dimension.draw,
+    "kernel_alignment": kernel_alignment.draw,
+    "levina_bickel": levina_bickel.draw,
+    "lipschitz": lipschitz.draw,
+    "margins": margins.draw,
+    "norms": norms.draw,
+    "operators": operators.draw,
+    "pac_bayes_sigma": pac_bayes_sigma.draw,
+    "participation_ratio": participation_ratio.draw,
+    "pca_dimension": pca_dimension.draw,
+    "perturbation_svd": perturbation_svd.draw,
+    "procrustes_distance": procrustes_distance.draw,
+    "representation_similarity": representation_similarity.draw,
+    "selectivity": selectivity.draw,
+    "twonn": twonn.draw,
+}
+
+
+def figure_of(page: str) -> Figure:
+    """The figure of a page, in the style of all."""
+    with house_style():
+        return FIGURES[page]()
