@@ -4,11 +4,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from measures.registry import Component
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore, local_store
+
+
+@pytest.fixture(autouse=True)
+def torch_seed() -> None:
+    """The same random weights in a test whichever tests have run before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
