@@ -1,6 +1,7 @@
 """From the command to the report, on a real Ray and a real store; interrupted in every way a night can bring."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -69,6 +70,38 @@ def test_a_finished_study_does_nothing_again_and_a_new_width_only_itself(undistu
     after = histories(undisturbed)
     assert {name for name, _ in after} - {name for name, _ in before} == {"width=0006 fraction=0.15 seed=0"}
     assert {key: after[key] for key in before} == before
+
+
+SHORT_AND_LONG = """
+from measures.registry import Component
+from orchestrator.study import Measured, Study
+from sweeps.__main__ import main
+from workers.spec import TrialSpec
+
+def short_and_long() -> Study:
+    trials = tuple(
+        TrialSpec(
+            dataset=Component("mnist1d", num_examples=500),
+            model=Component("mlp", width=width),
+            optimizer=Component("sgd", learning_rate=0.01),
+            fit=Component("sgd", epochs=epochs),
+        )
+        for width, epochs in ((300, 3000), (2, 10))
+    )
+    measured = (Measured(Component("intrinsic_dimension")),)
+    return Study(name="both", question="?", expected="!", trials=trials, axes=("model.width",), measured=measured)
+
+main(short_and_long)
+"""
+
+
+def test_a_trial_is_measured_while_another_still_trains(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "both.py").write_text(SHORT_AND_LONG)
+    result = run(cache, ["--folder", str(tmp_path)], [str(tmp_path / "both.py")])
+    assert result.returncode == 0, result.stdout + result.stderr
+    measured_first, trained_last = result.stdout.index("[measuring 1/2]"), result.stdout.index("[training 2/2]")
+    assert measured_first < trained_last, "the core that the short training leaves is not idle during the long one"
+    assert re.search(r"^2 CPU cores for .*, busy \d+% of the time$", result.stdout, flags=re.M)
 
 
 def assert_same_numbers(folder: Path, undisturbed: Path) -> None:

@@ -32,3 +32,25 @@ def test_components_that_do_not_go_together_stop_the_launch(
     with pytest.raises(CannotStart, match=r"^trial model=lenet.*: .*lenet takes images"):
         launch.run()
     assert not (tmp_path / "results").exists()
+
+
+def test_the_longest_trials_come_first_whatever_their_seeds(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By width, epochs and batch size, which all make a training longer; equal ones in the order declared."""
+    monkeypatch.setenv("GENSWEEP_CACHE", str(cache))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shapes = ((8, 1, 10, 0), (8, 1, 10, 1), (8, 1, 2, 0), (5000, 1, 2, 0), (8, 4, 2, 0), (5000, 1, 2, 1))
+    trials = tuple(
+        TrialSpec(
+            dataset=Component("mnist1d", num_examples=50),
+            model=Component("mlp", width=width),
+            optimizer=Component("sgd"),
+            fit=Component("sgd", epochs=epochs, batch_size=batch_size),
+            init_seed=seed,
+        )
+        for width, epochs, batch_size, seed in shapes
+    )
+    study = Study(name="order", question="?", expected="!", trials=trials, axes=("model.width",))
+    launch = Launch(study, Settings(folder=tmp_path / "results"), Console(quiet=True))
+    assert launch.longest_first(trials) == tuple(trials[i] for i in (3, 5, 4, 2, 0, 1))
