@@ -30,7 +30,8 @@ from workers.building import build_problem
 from workers.problem import Problem
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.tracking import RunStore, local_store
+from workers.store_address import local_store
+from workers.tracking import RunStore
 from workers.training import train
 from workers.trial_run import LEASE, TrialRun
 

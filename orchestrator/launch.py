@@ -26,7 +26,8 @@ from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.tracking import RunStore, StoreError, check_store, is_node_local, local_store, store_exists
+from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
+from workers.tracking import RunStore
 
 if TYPE_CHECKING:
     pass

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workers.record import Point, RunRecord
-from workers.tracking import RunStore, local_store
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 ROOT = Path(__file__).parents[1]
 STUDY = ("sweeps/double_descent.py",)

@@ -9,7 +9,8 @@ import torch
 from measures.registry import Component
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.tracking import RunStore, local_store
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 
 @pytest.fixture(autouse=True)

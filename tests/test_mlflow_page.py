@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import environment, records, run
-from workers.tracking import RunStore, local_store
+from tests.command import records, run
+from tests.mlflow_server import MlflowServer
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -40,38 +42,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def server(finished: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server on the study's store, on the loopback address, ended by its process group."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--backend-store-uri", local_store(finished / "store")],
-            env={**environment(cache), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=output,
-            stderr=output,
-            cwd=log.parent,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            os.sched_yield()
-    raise AssertionError(f"the MLflow server did not come up: {log.read_text()[-2000:]}")
+    """The address of an MLflow server on the study's store."""
+    server = MlflowServer(local_store(finished / "store"), tmp_path_factory.mktemp("server"), cache)
+    server.start()
+    yield server.url
+    server.end()
 
 
 @pytest.mark.parametrize(

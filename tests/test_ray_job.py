@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import ROOT, environment, records, run
-from workers.tracking import local_store
+from workers.store_address import local_store
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+CHECKPOINT = "checkpoint."
 TRAIN_SECONDS = "sweep.train_seconds"
 
 
@@ -44,7 +45,7 @@ class RunRecord:
     @property
     def checkpoints(self) -> tuple[int, ...]:
         """Steps of the stored checkpoints, ascending."""
-        return tuple(sorted(int(tag.split(".")[1]) for tag in self.tags if tag.startswith("checkpoint.")))
+        return tuple(sorted(int(tag.split(".")[1]) for tag in self.tags if tag.startswith(CHECKPOINT)))
 
     @property
     def measured(self) -> Mapping[str, "Measured"]:
@@ -69,6 +70,11 @@ class Measured:
 def measurement_path(key: str, step: int) -> str:
     """Artifact that records one measurement of a run."""
     return f"measurements/{key}/step-{step:09d}.json"
+
+
+def checkpoint_tag(step: int) -> str:
+    """Tag that commits one checkpoint of a run."""
+    return f"{CHECKPOINT}{step}"
 
 
 def measured_tag(key: str, step: int) -> str:

@@ -14,26 +14,33 @@ import math
 import os
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
 from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
+from workers.store_address import StoreError, StoreUnreachable
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+# How long to go on asking is `Patient`'s to decide; MLflow by itself would block for four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 from mlflow import MlflowClient  # after the settings above
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from requests.exceptions import ChunkedEncodingError, RequestException, Timeout
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
@@ -41,58 +48,8 @@ for _chatty in ("mlflow", "alembic"):  # both announce database migrations at IN
 
 PAGE = 500  # runs per search request
 BATCH = 1000  # metrics per request: what MLflow admits
-
-
-class StoreError(ValueError):
-    """The store cannot be used; the message says what to change."""
-
-
-def local_store(folder: Path) -> str:
-    """Tracking URI of the default store: a SQLite file, with the artifacts beside it."""
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
-
-
-def is_node_local(uri: str) -> bool:
-    """Whether only this machine can reach the store."""
-    return uri.startswith(("sqlite:", "file:")) or "://" not in uri
-
-
-def store_exists(uri: str) -> bool:
-    """Whether there can be anything to read; a SQLite file is not made just to find it empty."""
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
-
-
-def check_store(uri: str) -> None:
-    """StoreError unless the store can be used; writes nothing and answers within seconds."""
-    if uri.startswith("sqlite:///"):
-        _check_writable(Path(uri.removeprefix("sqlite:///")))
-    elif uri.startswith(("http://", "https://")):
-        # Asked before the client is, which would retry for minutes.
-        try:
-            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=10):
-                pass
-        except OSError as error:
-            raise StoreError(
-                f"no MLflow server answers at {uri} ({_reason(error)}); start it or correct the address"
-            ) from None
-    elif "://" not in uri or uri.startswith("file:"):
-        raise StoreError(
-            f"tracking URI {uri!r} is not valid: use sqlite:///PATH, http(s)://HOST:PORT or postgresql+psycopg://..."
-        )
-
-
-def _check_writable(path: Path) -> None:
-    place = path if path.exists() else path.parent
-    while not place.exists():
-        place = place.parent
-    if not (place.is_dir() or place == path) or not os.access(place, os.W_OK):
-        raise StoreError(
-            f"cannot write the store {path}: {place} is not a writable folder; choose another --tracking-uri"
-        )
-
-
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", error))
+PATIENCE = 600.0  # seconds for which a store that does not answer is asked again
+LONGEST_PAUSE = 15.0
 
 
 class RunStore:
@@ -102,10 +59,20 @@ class RunStore:
         self.uri = uri
         try:
             with _first_use(uri):
-                self._client = MlflowClient(tracking_uri=uri)
+                self._patient = _Patient(MlflowClient(tracking_uri=uri), uri)
+                self._client = cast("MlflowClient", self._patient)
                 self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
+
+    @contextmanager
+    def impatient(self) -> Generator[None, None, None]:
+        """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
+        self._patient.seconds = 0.0
+        try:
+            yield
+        finally:
+            self._patient.seconds = PATIENCE
 
     def find_study(self, name: str) -> str | None:
         """Experiment id of a study, or None."""
@@ -262,6 +229,39 @@ class RunStore:
         self.log_samples(run_id, [Sample(key, n, step, record["timestamp"]) for key, n in numbers.items()])
         commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
         self.set_tags(run_id, {measured_tag(key, step): commit})
+
+
+class _Patient:
+    """MLflow's client, which asks again while the store does not answer: a server that restarts costs no trial."""
+
+    def __init__(self, client: MlflowClient, uri: str) -> None:
+        self._client, self._uri = client, uri
+        self.seconds = PATIENCE
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._ask, getattr(self._client, name))
+
+    def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        deadline, pause = time.monotonic() + self.seconds, 0.5
+        while True:
+            try:
+                return method(*arguments, **options)
+            except (MlflowException, RequestException) as error:
+                if not _is_passing(error):
+                    raise
+                if time.monotonic() + pause > deadline:
+                    reason = _first_line(error)
+                    raise StoreUnreachable(f"the MLflow store {self._uri} does not answer: {reason}") from error
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _is_passing(error: MlflowException | RequestException) -> bool:
+    """Whether the store could not be asked, or not be asked now; everything else it has answered."""
+    if isinstance(error, MlflowException):
+        # The second is what MLflow says of a connection that fails, and of a server that answers 5xx again and again.
+        return error.error_code == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
+    return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError)
 
 
 @contextmanager

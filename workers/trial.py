@@ -15,6 +15,7 @@ from workers.gang_session import GangSession
 from workers.record import TRAIN_SECONDS, Sample, now_ms
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
+from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.training import train
 from workers.trial_run import Superseded, TrialRun
@@ -38,7 +39,18 @@ class TrialResult:
 
 
 def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE) -> TrialResult:
-    """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result."""
+    """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result.
+
+    So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node.
+    """
+    try:
+        return _run_trial(spec, run_id, lease, runtime, gang)
+    except StoreUnreachable as error:
+        kept = f"what it has not taken waits below {runtime.cache} on {platform.node()}"
+        return TrialResult(run_id, "training not stored", f"{error}; {kept}")
+
+
+def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang) -> TrialResult:
     store = RunStore(runtime.tracking_uri)
     run = TrialRun(store, run_id, lease, runtime)
     started = time.monotonic()
@@ -48,6 +60,9 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: 
         session = run if gang.size == 1 else GangSession(run, runtime.checkpoints, gang)
         outcome = train(spec, runtime, session, gang)
         run.flush()
+        run.drain()
+    except StoreUnreachable:
+        raise
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
     except Exception as error:

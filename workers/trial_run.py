@@ -2,12 +2,13 @@
 
 It holds a lease: a tag that the driver sets anew at every launch. A process left over from an earlier launch sees that
 the tag has changed and stops, so no point is written twice. Metrics wait a moment in memory, so that one request
-carries many, and are always stored before the checkpoint that follows them.
+carries many, and are always stored before the checkpoint that follows them. While the store does not answer the
+training goes on, and everything waits on this node's disk.
 """
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -21,11 +22,14 @@ from workers.checkpoint import (
     encode,
     require_fit,
 )
-from workers.record import RunRecord, Sample, now_ms
+from workers.record import RunRecord, Sample, checkpoint_tag, now_ms
 from workers.runtime import Runtime
+from workers.spool import Spool
+from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 
 FLUSH_SECONDS = 2.0
+RETRY_SECONDS = 5.0  # between two attempts to reach a store that did not answer
 LEASE = "sweep.lease"
 
 
@@ -38,11 +42,14 @@ class TrialRun:
 
     def __init__(self, store: RunStore, run_id: str, lease: str, runtime: Runtime) -> None:
         self.store, self.run_id, self.lease, self.runtime = store, run_id, lease, runtime
+        self.spool = Spool(runtime.cache / "spool" / run_id)
+        self.drain()  # what an earlier process of this trial could not send
         record = self.held_record()
         self.trial_id = record.trial_id
         self.stored_steps = {key: point.step for key, point in record.points.items()}
         self.checkpoints = record.checkpoints
         self.waiting: list[Sample] = []
+        self.failed = -RETRY_SECONDS  # when the store last did not answer
         self.flushed = time.monotonic()
 
     def held_record(self) -> RunRecord:
@@ -81,20 +88,51 @@ class TrialRun:
 
     def flush(self) -> None:
         """Store the metrics that wait."""
-        self.held_record()
-        if self.waiting:
-            self.store.log_samples(self.run_id, self.waiting)
+        samples = self.waiting.copy()
         self.waiting.clear()
         self.flushed = time.monotonic()
+
+        def send() -> None:
+            self.held_record()
+            if samples:
+                self.store.log_samples(self.run_id, samples)
+
+        if not self._sent(send) and samples:
+            self.spool.add_samples(samples)
 
     def save(self, state: TrainingState) -> None:
         self.flush()
         data, manifest = encode(state, self.trial_id)
         folder = checkpoint_folder(state.step)
-        self.store.write_file(self.run_id, f"{folder}/{STATE_FILE}", data)
-        self.store.write_file(self.run_id, f"{folder}/{MANIFEST_FILE}", json.dumps(manifest, indent=1).encode())
-        committed = {f"checkpoint.{state.step}": manifest["sha256"], "provenance.dataset_sha256": state.dataset_sha256}
-        self.store.set_tags(self.run_id, committed)
+        files = {f"{folder}/{STATE_FILE}": data, f"{folder}/{MANIFEST_FILE}": json.dumps(manifest, indent=1).encode()}
+        tags = {checkpoint_tag(state.step): manifest["sha256"], "provenance.dataset_sha256": state.dataset_sha256}
+
+        def send() -> None:
+            for path, content in files.items():
+                self.store.write_file(self.run_id, path, content)
+            self.store.set_tags(self.run_id, tags)
+
+        if not self._sent(send):
+            self.spool.add_checkpoint(state.step, files, tags)
+
+    def drain(self) -> None:
+        """Wait until the store has taken everything; StoreUnreachable once its patience ends, and all is kept."""
+        if len(self.spool):
+            self.held_record()
+            self.spool.ship(self.store, self.run_id)
+
+    def _sent(self, send: Callable[[], None]) -> bool:
+        """Whether the store has taken it; not if it does not answer, or others wait before this."""
+        if len(self.spool) and time.monotonic() - self.failed < RETRY_SECONDS:
+            return False
+        try:
+            with self.store.impatient():
+                self.drain()
+                send()
+        except StoreUnreachable:
+            self.failed = time.monotonic()
+            return False
+        return True
 
     def checkpoint_steps(self, total_steps: int, steps_per_epoch: int) -> frozenset[int]:
         return self.runtime.checkpoints.steps(total_steps, steps_per_epoch)

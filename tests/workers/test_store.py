@@ -17,7 +17,8 @@ from tests.command import ROOT
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
 from workers.record import Point, Sample, measured_tag
 from workers.runtime import Runtime
-from workers.tracking import RunStore, StoreError, check_store
+from workers.store_address import StoreError, check_store
+from workers.tracking import RunStore
 from workers.trial_run import LEASE, Superseded, TrialRun
 
 

@@ -20,7 +20,8 @@ from workers.measuring import load_input, measure_checkpoint
 from workers.record import Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.tracking import RunStore, local_store
+from workers.store_address import local_store
+from workers.tracking import RunStore
 from workers.training import train
 from workers.trial import TrialResult, run_trial
 from workers.trial_run import LEASE, TrialRun
