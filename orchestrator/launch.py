@@ -59,6 +59,14 @@ class Settings:
         """The cluster to use; None starts Ray on this machine."""
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
+    def open_store(self) -> RunStore:
+        """The store, made if it is a local one; CannotStart if it cannot be used."""
+        try:
+            check_store(self.store_uri)
+            return RunStore(self.store_uri)
+        except StoreError as error:
+            raise CannotStart(str(error)) from None
+
     @property
     def runtime(self) -> Runtime:
         """Surroundings of every trial."""
@@ -85,10 +93,7 @@ class Launch:
     @cached_property
     def store(self) -> RunStore:
         """The store, opened (and made, if it is a local one) when it is first needed."""
-        try:
-            return RunStore(self.settings.store_uri)
-        except StoreError as error:
-            raise CannotStart(str(error)) from None
+        return self.settings.open_store()
 
     def records(self) -> dict[str, RunRecord]:
         """The stored run of each trial id; the oldest, should there be two."""

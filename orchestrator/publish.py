@@ -3,6 +3,7 @@
 What is stored already in the same words is not stored again, so publishing twice changes nothing.
 """
 
+import dataclasses
 import hashlib
 import os
 import sys
@@ -79,6 +80,7 @@ def manifest(study: Study) -> dict[str, Any]:
         "expected": study.expected,
         "recipe": RECIPE,
         "axes": list(study.axes),
+        "checkpoints": dataclasses.asdict(study.checkpoints),
         "trials": [{"trial_id": trial.trial_id, **trial.to_json()} for trial in study.trials],
         "measured": [
             {
@@ -98,13 +100,19 @@ def declaration(study: Study) -> str:
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
 
 
+def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | None:
+    """The study-level run of a declaration, if there is one."""
+    runs = store.runs(experiment, "sweep")
+    return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
+
+
 def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> None:
     """One study-level run for each declaration; its report is replaced when the numbers have changed."""
     identity = declaration(study)
     digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
-    found = [run for run in store.runs(experiment, "sweep") if run.tags.get(DECLARATION) == identity]
-    if found:
-        run_id, stored = found[0].run_id, found[0].tags.get(REPORT)
+    kept = kept_run(store, experiment, identity)
+    if kept is not None:
+        run_id, stored = kept.run_id, kept.tags.get(REPORT)
     else:
         tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
         run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None

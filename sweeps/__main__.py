@@ -70,6 +70,27 @@ def status(study: Study, options: Options, console: Console) -> int:
     return _launch(study, options, console).show_status()
 
 
+def reproduce(run_id: str, /, *, sample: int | None = None, options: Options = Options()) -> int:
+    """Run a recorded study again from its manifest, and say of every number how it came again.
+
+    It trains and measures in an experiment of its own in the same store. Exit code 0: all numbers identical or within
+    tolerance; 1: some are not, or a recorded checkpoint is damaged.
+
+    Parameters
+    ----------
+    run_id
+        MLflow run of the study itself (tag sweep.role = sweep), which keeps the manifest.
+    sample
+        Reproduce only so many of its trials, drawn at random but always the same ones.
+    """
+    from orchestrator.reproduce import reproduce as run_again
+
+    try:
+        return run_again(run_id, _settings(options), Console(), sample)
+    except CannotStart as error:
+        return _refuse(error)
+
+
 def main(study: Callable[..., Study] | None = None) -> None:
     """Entry point of `gensweep`, or of the script of one study."""
     app = gensweep() if study is None else script(study)
@@ -106,6 +127,7 @@ def gensweep() -> App:
     app.command(_list, name="list", help=f"List the entries of a family: {', '.join(families(studies))}.")
     app.command(_show, name="show")
     app.command(intrinsic_dimension, name="intrinsic-dimension")
+    app.command(reproduce)
     for action in (plan, run, measure, report, status):
         group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
         for entry in studies.entries.values():
@@ -180,9 +202,15 @@ def _refuse(error: Exception) -> int:
 
 def _launch(study: Study, options: Options, console: Console) -> Any:
     # Imported here, so that `--help` and `list` answer without loading MLflow.
-    from orchestrator.launch import Launch, Settings
+    from orchestrator.launch import Launch
 
-    settings = Settings(
+    return Launch(study, _settings(options), console)
+
+
+def _settings(options: Options) -> Any:
+    from orchestrator.launch import Settings
+
+    return Settings(
         tracking_uri=options.tracking_uri,
         address=options.address,
         folder=options.folder,
@@ -190,7 +218,6 @@ def _launch(study: Study, options: Options, console: Console) -> Any:
         devices_per_trial=options.devices_per_trial,
         command=options.command,
     )
-    return Launch(study, settings, console)
 
 
 def _list(family: str = "studies", /) -> int:

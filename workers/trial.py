@@ -80,11 +80,16 @@ def follow_trial(spec: TrialSpec, runtime: Runtime, gang: Gang) -> None:
 
 def _surroundings(runtime: Runtime) -> dict[str, str]:
     return {
-        "packages": " ".join(f"{package}={version(package)}" for package in PACKAGES),
+        "packages": " ".join(f"{package}={found}" for package, found in package_versions().items()),
         "python": platform.python_version(),
         "host": platform.node(),
         "device": torch.cuda.get_device_name(runtime.device) if runtime.device.startswith("cuda") else runtime.device,
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Of the packages that can change a number."""
+    return {package: version(package) for package in PACKAGES}
 
 
 def record_failure(store: RunStore, run_id: str, stage: str, error: Exception, seconds: float = 0.0) -> TrialResult:

@@ -1,0 +1,46 @@
+"""`gensweep reproduce`, on a recorded study and on one that somebody has touched."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import GENSWEEP, records, run
+from workers.store_address import local_store
+from workers.tracking import RunStore
+
+pytestmark = pytest.mark.timeout(300)
+STUDY = ["--widths", "2", "5", "--label-noise", "0.15", "--epochs", "5"]
+
+
+def test_every_number_comes_again_and_what_was_touched_is_named(tmp_path: Path, cache: Path) -> None:
+    folder = ["--folder", str(tmp_path)]
+    recorded = run(cache, [*STUDY, *folder])
+    assert recorded.returncode == 0, recorded.stdout + recorded.stderr
+    (study_run,) = records(tmp_path, "sweep").values()
+    again = run(cache, ["reproduce", study_run.run_id, *folder], GENSWEEP, COLUMNS="120")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "reproduced exactly: 2 of 2 trials were recorded to their end; of their numbers" in again.stdout
+    store = RunStore(local_store(tmp_path / "store"))
+    experiment = store.find_study(f"double_descent-again-{study_run.run_id[:8]}")
+    assert experiment is not None
+    (judgement,) = store.runs(experiment, "sweep")
+    assert judgement.tags["sweep.reproduction_of"] == study_run.run_id
+    assert store.read_json(judgement.run_id, "reproduction.json")["different"] == []
+
+    touched = records(tmp_path)["width=0005 fraction=0.15 seed=0"]
+    (weights,) = (tmp_path / "store").glob(f"artifacts/*/{touched.run_id}/artifacts/checkpoints/step-000000200/state.*")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    caught = run(cache, ["reproduce", study_run.run_id, *folder], GENSWEEP, COLUMNS="120")
+    assert caught.returncode == 1, caught.stdout + caught.stderr
+    assert "to train 0" in caught.stdout, "what has been reproduced is not done again"
+    assert "damaged: width=0005 fraction=0.15 seed=0: checkpoints/step-000000200/state.safetensors" in caught.stdout
+    assert "not reproduced" in caught.stdout and "1 recorded checkpoints are damaged" in caught.stdout
+
+
+@pytest.mark.parametrize(
+    ("run_id", "message"), [("nothing", "run 'nothing' of .* has no manifest: name a study's own run")]
+)
+def test_a_run_without_a_manifest_is_refused(tmp_path: Path, cache: Path, run_id: str, message: str) -> None:
+    refused = run(cache, ["reproduce", run_id, "--folder", str(tmp_path)], GENSWEEP)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ") and refused.stderr.count("\n") == 1
