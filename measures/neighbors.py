@@ -17,7 +17,7 @@ from measures.points import Points, as_points, dtype_name
 from measures.screening import Float32Screen, Screen
 
 CHUNK_BYTES = 1 << 27
-DIRECT_BYTES = 1 << 22
+DIRECT_BYTES = 1 << 23
 # Candidates beyond those asked for; the first of them that is farther than the last neighbour proves completeness.
 EXTRA_CANDIDATES = 2
 EXTRA_FLOAT32_CANDIDATES = 6
@@ -154,14 +154,17 @@ def _checked(
 
 
 def _direct(rows: Tensor, candidates: Tensor, points: Tensor) -> Tensor:
-    """Distances by differences, so few rows at a time that their differences stay in the cache: five times faster."""
-    num_rows = max(1, DIRECT_BYTES // (8 * candidates.shape[1] * points.shape[1]))
-    distances: list[Tensor] = []
-    for row, others in zip(rows.split(num_rows), candidates.split(num_rows), strict=True):
-        differences = points[others]
-        differences -= points[row, None]
-        distances.append(torch.linalg.vector_norm(differences, dim=2))
-    return torch.cat(distances)
+    """Distances by differences, of so few rows at a time that they stay in the cache: several times faster."""
+    count, num_features = candidates.shape[1], points.shape[1]
+    num_rows = max(1, DIRECT_BYTES // (8 * count * num_features))
+    distances = torch.empty_like(candidates, dtype=points.dtype)
+    space = points.new_empty(min(num_rows, len(rows)) * count, num_features)
+    for first in range(0, len(rows), num_rows):
+        some, others = rows[first : first + num_rows], candidates[first : first + num_rows].flatten()
+        differences = torch.index_select(points, 0, others, out=space[: len(others)]).view(len(some), count, -1)
+        differences -= points[some, None]
+        torch.linalg.vector_norm(differences, dim=2, out=distances[first : first + num_rows])
+    return distances
 
 
 def _exact_row(row: int, points: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbors, "FEWEST_FOR_FLOAT32", 60)
     monkeypatch.setattr(neighbors, "MOST_UNPROVEN", 1.0)
     monkeypatch.setattr(screening, "TILE_ROWS", 70)
+    monkeypatch.setattr(screening, "ALIGNED_ROWS", 8)
 
 
 @pytest.mark.usefixtures("small")
@@ -58,6 +59,7 @@ def test_bounds_are_below_the_squared_distances_and_close(
 @pytest.mark.parametrize("tile_rows", [7, 40, 1000])
 def test_tiles_find_the_lowest_bounds_of_whole_rows(tile_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "TILE_ROWS", tile_rows)
+    monkeypatch.setattr(screening, "ALIGNED_ROWS", 1)
     x = torch.randn(100, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     by_tiles, by_rows = Float32Screen(x).candidates(12), Float32Screen(x).candidates_of(torch.arange(100), 12)
     torch.testing.assert_close(by_tiles[0], by_rows[0], rtol=1e-5, atol=1e-5)
