@@ -14,6 +14,7 @@ TOY_SIZES = {
     "cka": "--examples 40 --widths 5 60",
     "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
     "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
+    "perturbation_svd": "--quick --threads 1",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",
     "twonn": "--quick --threads 1",
 }
