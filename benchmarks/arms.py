@@ -66,11 +66,14 @@ def in_words(costs: Sequence[Cost]) -> str:
 
 
 def ratios(peer: Sequence[Cost], ours: Sequence[Cost]) -> str:
-    """Time of the peer over ours, repeat by repeat, by the clock and of the processor."""
-    pairs = list(zip(peer, ours, strict=True))
-    by_clock = [theirs.seconds / mine.seconds for theirs, mine in pairs]
-    of_processor = [theirs.cpu_seconds / mine.cpu_seconds for theirs, mine in pairs]
-    return f"{spread(by_clock, '.2f')}; of processor time {spread(of_processor, '.2f')}"
+    """Time of the peer over ours, repeat by repeat; of the shortest on each side, which others disturbed least."""
+    by_clock = [theirs.seconds / mine.seconds for theirs, mine in zip(peer, ours, strict=True)]
+    shortest = [min(cost.seconds for cost in side) for side in (peer, ours)]
+    of_processor = [min(cost.cpu_seconds for cost in side) for side in (peer, ours)]
+    return (
+        f"{spread(by_clock, '.2f')}; of the shortest {shortest[0] / shortest[1]:.2f}, "
+        f"of the least processor time {of_processor[0] / of_processor[1]:.2f}"
+    )
 
 
 def peak_mebibytes(device: str = "cpu") -> float:

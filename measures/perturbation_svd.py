@@ -57,7 +57,7 @@ def perturbation_svd(
     that takes the direction of a away, and for many copies the singular values approach $\sqrt n$ times those of the
     matrix with the columns a and $\sigma J$. The draws depend on `seed` alone: checkpoints and sigmas share them.
     Standard errors are over examples. Costs num_examples num_copies forward passes for each sigma and twice that for
-    the theory, and a QR decomposition of each matrix.
+    the theory, and a QR decomposition of each layer's matrix.
 
     >>> from torch import nn, ones
     >>> from measures import Split
