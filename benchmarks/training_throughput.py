@@ -13,20 +13,19 @@ On a GPU, ours is also run with bfloat16, and every rate is compared with that o
 
 import argparse
 import functools
-import multiprocessing
 import os
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from arms import KIB_PER_MIB, alone, in_turns, peak_mebibytes, spread
 from machine import machine, matrix_rate
 from published_loops import BATCH_SIZE, PROTOCOLS, train_as_published
 from torch import nn
@@ -51,7 +50,6 @@ WANTED = {"mlp": 3.0, "convnet": 1.2, "resnet18": 1.2}  # ratio on a CPU
 AGREEMENT = {"mlp": 1e-3, "convnet": 0.05, "resnet18": 0.05}
 UNTIMED = 5  # steps at either end of an epoch; a loader process prefetches 2 batches
 NUM_TEST = 128
-KIB_PER_MIB = 1024  # Linux counts ru_maxrss in KiB
 
 
 class Stopwatch:
@@ -117,15 +115,8 @@ def stopwatch_of(spec: TrialSpec, runtime: Runtime) -> Stopwatch:
 
 def trained(stopwatch: Stopwatch, loss: float, loader_memory: float = 0.0) -> Trained:
     """What there is to report at the end of this process."""
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if stopwatch.device != "cpu" else 0.0
-    return Trained(stopwatch.examples / stopwatch.seconds, loss, memory, loader_memory, gpu)
-
-
-def alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns, in a fresh process: what ran before takes no memory and warms nothing."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(function, *arguments).result()
+    gpu = peak_mebibytes(stopwatch.device) if stopwatch.device != "cpu" else 0.0
+    return Trained(stopwatch.examples / stopwatch.seconds, loss, peak_mebibytes(), loader_memory, gpu)
 
 
 def trial(model: Component, data: Component, epochs: int, precision: str) -> TrialSpec:
@@ -179,19 +170,8 @@ def operations(model: Component, input_shape: Sequence[int]) -> float:
 
 def compare(specs: Mapping[str, TrialSpec], runtime: Runtime, repeats: int) -> dict[str, list[Trained]]:
     """Every arm so many times; they take turns in going first."""
-    results: dict[str, list[Trained]] = {name: [] for name in specs}
-    names = list(specs)
-    for repeat in range(repeats):
-        for name in names[:: -1 if repeat % 2 else 1]:
-            arm = train_peer if name == "published" else train_ours
-            results[name].append(alone(arm, specs[name], runtime))
-    return results
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """Median, least and greatest."""
-    middle, *ends = (format(each, form) for each in (statistics.median(values), min(values), max(values)))
-    return f"{middle} ({ends[0]} to {ends[1]})"
+    arms = {name: train_peer if name == "published" else train_ours for name in specs}
+    return in_turns({name: functools.partial(alone, arm, specs[name], runtime) for name, arm in arms.items()}, repeats)
 
 
 def table(results: Mapping[str, Sequence[Trained]], share: Callable[[float], str]) -> Iterator[str]:

@@ -56,7 +56,16 @@ def block_top_eigenvalues(
         first, end = end, min(end + block_size, limit)
         basis[first:end] = _new_rows(remainder[: end - first], basis[:first], draws)
     ritz_values, coefficients = np.linalg.eigh(projected[:end, :end])
-    return ritz_pairs(operator, basis[:end], ritz_values, coefficients, num_eigenvalues, tolerance)
+    residuals = _residuals(operator, basis[:end], ritz_values[-num_eigenvalues:], coefficients[:, -num_eigenvalues:])
+    return ritz_pairs(basis[:end], ritz_values, coefficients, residuals, num_eigenvalues, tolerance)
+
+
+def _residuals(operator: LinearOperator, basis: Tensor, ritz_values: Floats, coefficients: Floats) -> Floats:
+    """Norms of H v - lambda v, from products with the Ritz vectors."""
+    vectors = basis.T @ torch.from_numpy(coefficients.copy()).to(basis)
+    images = (operator @ vectors.to(operator.dtype)).to(basis)
+    differences = images - vectors * torch.from_numpy(ritz_values.copy()).to(basis)
+    return torch.linalg.vector_norm(differences, dim=0).cpu().numpy()
 
 
 def _extend(operator: LinearOperator, basis: Tensor, first: int, projected: Floats) -> Tensor:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from measures.gride import ScaleCurve, curve_over
-from measures.neighbors import Screen, nearest_neighbors
+from measures.neighbors import nearest_neighbors
 from measures.points import NOTABLE_DROP, Points, as_points, dtype_name, notes_on
+from measures.screening import Screen
 
 Floats = NDArray[np.float64]
 

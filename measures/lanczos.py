@@ -8,14 +8,13 @@ estimate stays unbiased, and the outliers of a Hessian no longer add to its vari
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.linalg
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from measures.lanczos_steps import Step, entries, have_converged, residuals_of, tridiagonal_eigenpairs
 from measures.operators import LinearOperator
 from measures.spectrum import Spectrum
 
@@ -38,7 +37,7 @@ class Tridiagonalization:
     @property
     def ritz_values(self) -> Floats:
         """Eigenvalues of T, ascending."""
-        return _tridiagonal_eigenpairs(self.diagonal, self.off_diagonal)[0]
+        return tridiagonal_eigenpairs(self.diagonal, self.off_diagonal)[0]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def lanczos(
     basis[:first] = fixed.T
     basis[first] = _unit_remainder(start.to(basis), basis[:first])
     steps = list(_recurrence(operator, basis, first, None))
-    diagonal, off_diagonal = np.array(steps).T
+    diagonal, off_diagonal = entries(steps)
     return Tridiagonalization(basis[first : first + len(steps)].T, diagonal, off_diagonal)
 
 
@@ -107,8 +106,8 @@ def top_eigenvalues(
     Lanczos steps from one random start until every residual is at most `tolerance` times the largest magnitude in the
     spectrum, or `max_steps` (default 100 + 5 per eigenvalue). An eigenvalue lies within the residual r of each value,
     and within r^2 / gap if it is separated (Parlett, The Symmetric Eigenvalue Problem, theorem 11.7.1). Of an exactly
-    repeated eigenvalue one start can miss copies: see `block_top_eigenvalues`. Costs one product a step, and one an
-    eigenvalue for the residuals.
+    repeated eigenvalue one start can miss copies: see `block_top_eigenvalues`. Residuals are those of the products that
+    the steps made, with all the rounding these have; costs one product a step.
 
     >>> top_eigenvalues(torch.diag(torch.arange(5.0)), num_eigenvalues=2, seed=0).eigenvalues.round(6).tolist()
     [4.0, 3.0]
@@ -122,14 +121,15 @@ def top_eigenvalues(
     generator = _generator(seed, stream=0)
     basis = _empty_basis(operator, limit)
     basis[0] = _unit_remainder(_draw(size, generator).to(basis), basis[:0])
-    steps: list[tuple[float, float]] = []
+    steps: list[Step] = []
     for step in _recurrence(operator, basis, 0, generator):
         steps.append(step)
         is_checked = len(steps) % STEPS_BETWEEN_CHECKS == 0 and len(steps) >= num_eigenvalues
-        if is_checked and _has_converged(steps, num_eigenvalues, tolerance):
+        if is_checked and have_converged(steps, num_eigenvalues, tolerance):
             break
-    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
-    return ritz_pairs(operator, basis[: len(steps)], ritz_values, coefficients, num_eigenvalues, tolerance)
+    ritz_values, coefficients = tridiagonal_eigenpairs(*entries(steps))
+    residuals = residuals_of(steps, ritz_values, coefficients)
+    return ritz_pairs(basis[: len(steps)], ritz_values, coefficients, residuals, num_eigenvalues, tolerance)
 
 
 def lanczos_quadrature(
@@ -168,59 +168,40 @@ def lanczos_quadrature(
     return Spectrum(size, known, diagonals, _stacked([run.off_diagonal for run in runs], width))
 
 
-def _recurrence(
-    operator: LinearOperator, basis: Tensor, first: int, restart: torch.Generator | None
-) -> Iterator[tuple[float, float]]:
-    """Fill the rows of `basis` after `first`, yielding the diagonal and next off-diagonal entry of each step.
+def _recurrence(operator: LinearOperator, basis: Tensor, first: int, restart: torch.Generator | None) -> Iterator[Step]:
+    """Fill the rows of `basis` after `first`, yielding each step.
 
     At an invariant subspace it ends, or goes on from a random direction if it is given a generator to `restart` with.
     """
     scale = norm = 0.0
     for row in range(first, len(basis)):
         image = (operator @ basis[row].to(operator.dtype)).to(basis)
-        diagonal = float(basis[row] @ image)
+        coefficients, previous, known = basis[: row + 1] @ image, norm, basis[: row + 1]
+        diagonal = float(coefficients[-1])
         if not np.isfinite(diagonal):
             raise ValueError(f"the operator's product in Lanczos step {row - first + 1} is not finite")
-        coefficients = basis[: row + 1] @ image
-        previous, image = norm, _orthogonalized(image - coefficients @ basis[: row + 1], basis[: row + 1], passes=1)
+        image = _orthogonalized(image - coefficients @ known, known, passes=1)
         norm = float(torch.linalg.vector_norm(image))
         scale = max(scale, abs(diagonal) + norm)
         _check_symmetry(coefficients[first:-1], previous, scale, operator)
         is_invariant = norm <= 100 * torch.finfo(operator.dtype).eps * scale
-        yield diagonal, 0.0 if is_invariant else norm
+        yield Step(coefficients[first:].cpu().numpy(), norm, not is_invariant)
         if row + 1 == len(basis) or (is_invariant and restart is None):
             return
         if is_invariant:
-            basis[row + 1] = _unit_remainder(_draw(len(image), restart).to(image), basis[: row + 1])
+            basis[row + 1] = _unit_remainder(_draw(len(image), restart).to(image), known)
         else:
             basis[row + 1] = image / norm
 
 
 def ritz_pairs(
-    operator: LinearOperator, rows: Tensor, ritz_values: Floats, coefficients: Floats, count: int, tolerance: float
+    rows: Tensor, ritz_values: Floats, coefficients: Floats, residuals: Floats, count: int, tolerance: float
 ) -> Eigenpairs:
-    """The largest pairs that a projection onto orthonormal rows gives, with residuals from products of their own."""
-    eigenvalues = ritz_values[::-1][:count].copy()
+    """The largest pairs that a projection onto orthonormal rows gives; all come in ascending order."""
     chosen = torch.from_numpy(coefficients[:, ::-1][:, :count].copy()).to(rows)
-    eigenvectors = rows.T @ chosen
-    images = (operator @ eigenvectors.to(operator.dtype)).to(rows)
-    differences = images - eigenvectors * torch.from_numpy(eigenvalues).to(rows)
-    residuals = torch.linalg.vector_norm(differences, dim=0).cpu().numpy()
-    converged = residuals <= tolerance * np.abs(ritz_values).max()
-    return Eigenpairs(eigenvalues, residuals, converged, eigenvectors)
-
-
-def _has_converged(steps: list[tuple[float, float]], count: int, tolerance: float) -> bool:
-    """Whether the residual bounds |beta s_last| of the largest pairs are within the tolerance."""
-    ritz_values, coefficients = _tridiagonal_eigenpairs(*np.array(steps).T)
-    bounds = abs(steps[-1][1] * coefficients[-1, -count:])
-    return bool(bounds.max() <= tolerance * np.abs(ritz_values).max())
-
-
-def _tridiagonal_eigenpairs(diagonal: Floats, off_diagonal: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues, ascending, and eigenvectors; the last off-diagonal entry leads out of the matrix."""
-    pairs: Any = scipy.linalg.eigh_tridiagonal(diagonal, off_diagonal[:-1])  # SciPy's own annotations are partial
-    return pairs
+    largest = residuals[::-1][:count].copy()
+    converged = largest <= tolerance * np.abs(ritz_values).max()
+    return Eigenpairs(ritz_values[::-1][:count].copy(), largest, converged, rows.T @ chosen)
 
 
 def _check_symmetry(coefficients: Tensor, previous: float, scale: float, operator: LinearOperator) -> None:

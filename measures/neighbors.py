@@ -1,9 +1,8 @@
 """Exact nearest neighbours, in a bounded amount of memory.
 
-Candidates are screened by one matrix product per chunk of rows, on centred data in float64, and their distances are
-recomputed by direct differences. Screening uses a lower bound on every distance instead of the distance: a row whose
-last candidate does not prove that nothing nearer was left out is computed again by direct differences with all others.
-Without that, |a|^2 + |b|^2 - 2ab loses the small distances inside a tight cluster or far from the origin.
+Candidates are screened by matrix products (`measures.screening`) and their distances are recomputed in float64 by
+direct differences. A row whose last candidate does not prove that nothing nearer was left out is screened again: after
+products in float32 by one in float64, and after that by direct differences with all others.
 
 What is found is kept: every estimator takes the neighbours instead of the points, and those of a random part of the
 points are read off them.
@@ -15,12 +14,16 @@ import torch
 from torch import Tensor
 
 from measures.points import Points, as_points, dtype_name
+from measures.screening import Float32Screen, Screen
 
 CHUNK_BYTES = 1 << 27
-DIRECT_BYTES = 1 << 22
-LARGEST = 1e140
+DIRECT_BYTES = 1 << 23
 # Candidates beyond those asked for; the first of them that is farther than the last neighbour proves completeness.
 EXTRA_CANDIDATES = 2
+EXTRA_FLOAT32_CANDIDATES = 6
+FEWEST_FOR_FLOAT32 = 1000  # points: of fewer, the products are not what takes the time
+NUM_TRIED = 50  # rows on which float32 is tried
+MOST_UNPROVEN = 0.2  # of them: beyond that, float64 at once is faster
 FEW_MISSING = 0.01  # of the rows: up to here a row at a time is faster than all in one product
 RELATIVE_ERROR = 1e-10  # of a squared distance that may remain where many others are equally near
 
@@ -50,22 +53,16 @@ class Neighbors:
 def nearest_neighbors(x: Points, num_neighbors: int) -> Neighbors:
     """The nearest other rows of every row, exact to a relative 1e-10 and up to the rounding of float64 differences.
 
-    A row is never its own neighbour; an identical row is, at distance 0. Costs 2 n^2 d operations in float64.
+    A row is never its own neighbour; an identical row is, at distance 0. Costs n^2 d operations in float32 on a
+    CPU; elsewhere, and where float32 proves too little, 2 n^2 d in float64.
 
     >>> nearest_neighbors(torch.tensor([[0.0], [1.0], [3.0]]), 1).distances.flatten().tolist()
     [1.0, 1.0, 2.0]
     """
     points = as_points(x)
-    size, num_features = points.shape
-    _check(num_neighbors, size)
-    num_candidates = min(num_neighbors + EXTRA_CANDIDATES, size - 1)
-    screen = Screen(points)
-    rows_per_chunk = max(1, CHUNK_BYTES // (8 * max(size, num_features)))
-    found = [
-        _neighbors_of(rows, points, screen, num_neighbors, num_candidates)
-        for rows in torch.arange(size, device=points.device).split(rows_per_chunk)
-    ]
-    return Neighbors(torch.cat([d for d, _ in found]), torch.cat([i for _, i in found]), dtype_name(x))
+    _check(num_neighbors, len(points))
+    distances, indices = _screened_in_float32(points, num_neighbors) or _screened_in_float64(points, num_neighbors)
+    return Neighbors(distances, indices, dtype_name(x))
 
 
 def as_neighbors(x: Points | Neighbors, at_least: int, at_most: int | None = None) -> Neighbors:
@@ -108,58 +105,66 @@ def _check(num_neighbors: int, size: int) -> None:
         raise ValueError(f"{size} points are too few: {num_neighbors} neighbours of each need {num_neighbors + 1}")
 
 
-class Screen:
-    """Lower bounds on squared distances from one matrix product.
-
-    The rounding errors of centring, of the norms and of the inner product of d terms are together below
-    gamma (|a| + |b|)^2 <= 2 gamma (|a|^2 + |b|^2), gamma = (d + 8) eps (Higham, Accuracy and Stability, section 3.1);
-    shrinking the norms by 1 - 2 gamma therefore makes |a|^2 + |b|^2 - 2ab a lower bound.
-    """
-
-    def __init__(self, points: Tensor):
-        self._centred = points - points.mean(dim=0)
-        largest = float(self._centred.abs().max())
-        if not (largest == 0 or 1 / LARGEST < largest < LARGEST):
-            raise ValueError(f"coordinates up to {largest:.1g} from the mean have no squares in float64: rescale them")
-        gamma = (points.shape[1] + 8) * torch.finfo(torch.float64).eps
-        norms = (self._centred**2).sum(dim=1)
-        self._norms, self._slack = (1 - 2 * gamma) * norms, 4 * gamma * norms
-
-    def lower_bounds(self, rows: Tensor) -> Tensor:
-        bounds = torch.addmm(self._norms[None, :], self._centred[rows], self._centred.T, alpha=-2)
-        bounds += self._norms[rows, None]
-        bounds[torch.arange(len(rows), device=rows.device), rows] = torch.inf  # a row is not its own neighbour
-        return bounds
-
-    def slack(self, rows: Tensor) -> Tensor:
-        """How far a squared distance can be above its lower bound."""
-        return self._slack[rows, None] + self._slack[None, :]
-
-
-def _neighbors_of(
-    rows: Tensor, points: Tensor, screen: Screen, num_neighbors: int, num_candidates: int
-) -> tuple[Tensor, Tensor]:
-    bounds, candidates = screen.lower_bounds(rows).topk(num_candidates, largest=False)
-    distances = _direct(rows, candidates, points)
-    distances, order = distances.sort(dim=1)
-    distances, indices = distances[:, :num_neighbors], candidates.gather(1, order[:, :num_neighbors])
-    if num_candidates < len(points) - 1:
-        # No distance is below 0, so a neighbour at distance 0 is proven; equal distances are, up to rounding.
-        unproven = (1 - RELATIVE_ERROR) * distances[:, -1] ** 2 > bounds[:, -1].clamp(min=0)
+def _screened_in_float64(points: Tensor, num_neighbors: int, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Distances and indices for all rows, or for those chosen."""
+    screen, (size, num_features) = Screen(points), points.shape
+    chosen = torch.arange(size, device=points.device) if chosen is None else chosen
+    num_candidates = min(num_neighbors + EXTRA_CANDIDATES, size - 1)
+    found: list[tuple[Tensor, Tensor]] = []
+    for rows in chosen.split(max(1, CHUNK_BYTES // (8 * max(size, num_features)))):
+        distances, indices, unproven = _checked(
+            rows, *screen.candidates_of(rows, num_candidates), points, num_neighbors
+        )
         for i in unproven.nonzero().flatten().tolist():
             distances[i], indices[i] = _exact_row(int(rows[i]), points, num_neighbors)
+        found.append((distances, indices))
+    return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
+
+
+def _screened_in_float32(points: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor] | None:
+    """The same for all rows; None where float32 would prove too little."""
+    size, num_candidates = len(points), num_neighbors + EXTRA_FLOAT32_CANDIDATES
+    if size < max(FEWEST_FOR_FLOAT32, num_candidates + 1) or not Float32Screen.is_exact_for(points):
+        return None
+    screen, tried = Float32Screen(points), torch.arange(0, size, size // NUM_TRIED)
+    found = _checked(tried, *screen.candidates_of(tried, num_candidates), points, num_neighbors)
+    if found[2].double().mean() > MOST_UNPROVEN:
+        return None
+    distances, indices, unproven = _checked(
+        torch.arange(size), *screen.candidates(num_candidates), points, num_neighbors
+    )
+    if unproven.any():
+        distances[unproven], indices[unproven] = _screened_in_float64(
+            points, num_neighbors, unproven.nonzero().flatten()
+        )
     return distances, indices
 
 
+def _checked(
+    rows: Tensor, bounds: Tensor, candidates: Tensor, points: Tensor, num_neighbors: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The nearest of the candidates by direct differences, and the rows of which one may be missing."""
+    distances, order = _direct(rows, candidates, points).sort(dim=1)
+    distances, indices = distances[:, :num_neighbors], candidates.gather(1, order[:, :num_neighbors])
+    if candidates.shape[1] == len(points) - 1:
+        return distances, indices, torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    # No distance is below 0, so a neighbour at distance 0 is proven; equal distances are, up to rounding.
+    unproven = (1 - RELATIVE_ERROR) * distances[:, -1] ** 2 > bounds[:, -1].clamp(min=0)
+    return distances, indices, unproven
+
+
 def _direct(rows: Tensor, candidates: Tensor, points: Tensor) -> Tensor:
-    """Distances by differences, so few rows at a time that their differences stay in the cache: five times faster."""
-    num_rows = max(1, DIRECT_BYTES // (8 * candidates.shape[1] * points.shape[1]))
-    distances: list[Tensor] = []
-    for row, others in zip(rows.split(num_rows), candidates.split(num_rows), strict=True):
-        differences = points[others]
-        differences -= points[row, None]
-        distances.append(torch.linalg.vector_norm(differences, dim=2))
-    return torch.cat(distances)
+    """Distances by differences, of so few rows at a time that they stay in the cache: several times faster."""
+    count, num_features = candidates.shape[1], points.shape[1]
+    num_rows = max(1, DIRECT_BYTES // (8 * count * num_features))
+    distances = torch.empty_like(candidates, dtype=points.dtype)
+    space = points.new_empty(min(num_rows, len(rows)) * count, num_features)
+    for first in range(0, len(rows), num_rows):
+        some, others = rows[first : first + num_rows], candidates[first : first + num_rows].flatten()
+        differences = torch.index_select(points, 0, others, out=space[: len(others)]).view(len(some), count, -1)
+        differences -= points[some, None]
+        torch.linalg.vector_norm(differences, dim=2, out=distances[first : first + num_rows])
+    return distances
 
 
 def _exact_row(row: int, points: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:

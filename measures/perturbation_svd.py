@@ -57,7 +57,7 @@ def perturbation_svd(
     that takes the direction of a away, and for many copies the singular values approach $\sqrt n$ times those of the
     matrix with the columns a and $\sigma J$. The draws depend on `seed` alone: checkpoints and sigmas share them.
     Standard errors are over examples. Costs num_examples num_copies forward passes for each sigma and twice that for
-    the theory, and a QR decomposition of each matrix.
+    the theory, and a QR decomposition of each layer's matrix.
 
     >>> from torch import nn, ones
     >>> from measures import Split
@@ -90,13 +90,14 @@ def perturbation_spectra(
     """
     clean = _rows(model, example[None], layers)
     derivatives = _derivatives(model, example, draws, layers)
+    # The theory's rows are combinations of these for every sigma.
+    theory = {name: _reduced(torch.cat([clean[name], derivative])) for name, derivative in derivatives.items()}
     found: dict[str, list[PerturbationSpectrum]] = {name: [] for name in clean}
     for sigma in sigmas:
         for name, rows in _rows(model, example + sigma * draws, layers).items():
             if bad := num_not_finite(rows):
                 raise ValueError(f"{name} holds NaN or infinity at {bad} of {len(rows)} noisy copies, sigma={sigma}")
-            derivative = derivatives.get(name)
-            found[name].append(_spectrum(rows, clean[name], derivative, sigma))
+            found[name].append(_spectrum(_reduced(rows), theory.get(name), sigma))
     return found
 
 
@@ -118,20 +119,27 @@ def _rows(model: nn.Module, copies: Tensor, layers: Sequence[str]) -> dict[str, 
     }
 
 
-def _spectrum(rows: Tensor, clean: Tensor, derivative: Tensor | None, sigma: float) -> PerturbationSpectrum:
+def _spectrum(rows: Tensor, theory: Tensor | None, sigma: float) -> PerturbationSpectrum:
     measured, centred = singular_values(rows), singular_values(rows - rows.mean(dim=0))
-    if derivative is None:
+    if theory is None:
         return PerturbationSpectrum(measured, centred, None, math.nan)
+    clean, derivative = theory[:1], theory[1:]
     squares = float(derivative.square().sum(dim=1).mean()), float(clean.square().sum())
     ratio = squares[0] / squares[1] if squares[1] > 0 else math.nan
     return PerturbationSpectrum(measured, centred, singular_values(clean + sigma * derivative), ratio)
 
 
 def singular_values(matrix: Tensor) -> Floats:
-    """Singular values in falling order, in float64. A wide matrix is first reduced to a triangular one of few rows."""
-    if matrix.shape[1] > matrix.shape[0]:
-        matrix = torch.linalg.qr(matrix.mT, mode="r").R
-    return torch.linalg.svdvals(matrix).cpu().numpy()
+    """Singular values in falling order, in float64."""
+    return torch.linalg.svdvals(_reduced(matrix)).cpu().numpy()
+
+
+def _reduced(rows: Tensor) -> Tensor:
+    """As many coordinates as there are rows, if there are fewer rows: in an orthonormal basis of what they span.
+
+    All inner products of rows stay, so all singular values of what is combined from rows do.
+    """
+    return torch.linalg.qr(rows.mT, mode="r").R.mT if rows.shape[1] > rows.shape[0] else rows
 
 
 def _measurement(spectra: list[dict[str, list[PerturbationSpectrum]]], sigmas: Sequence[float]) -> Measurement:

@@ -46,7 +46,7 @@ def subsampled_twonn(
 
     The error is sqrt(f / (1 - f)) times the spread at parts of size f n: the delete-d jackknife (Shao, Wu, Annals of
     Statistics 17 (1989) 1176). Leaving points out also changes who is nearest, so that it is larger than the true
-    deviation: 1.2 to 1.7 times in simulations. Costs 2 n^2 d operations, whatever the number of parts.
+    deviation: 1.2 to 1.7 times in simulations. Costs one search for neighbours, whatever the number of parts.
 
     >>> points = np.random.default_rng(0).normal(size=(500, 3))
     >>> subsampled_twonn(points).value == twonn(points).value

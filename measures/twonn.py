@@ -56,7 +56,7 @@ def twonn(
     for the MLE. Neighbouring points share neighbours: in simulations (Gaussian, d = 2 to 20, N = 500 and 2000) the true
     standard deviation was 0.95 to 1.29 times that, and a jackknife over random blocks did no better. A high dimension
     (beyond about 10) is underestimated at any affordable N: compare only equal N and equal `discard_fraction`. Costs
-    2 n^2 d operations.
+    what `nearest_neighbors` does.
 
     >>> points = np.random.default_rng(0).normal(size=(1000, 2))
     >>> round(twonn(points).value, 2)

@@ -1,5 +1,6 @@
 """Every benchmark runs, at toy size, and prints the ratio it is for; how large that is depends on the machine."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -7,11 +8,15 @@ import pytest
 
 from tests.command import ROOT, run
 
+PEERS = " ".join(peer for peer in ("curvlinops", "pyhessian") if importlib.util.find_spec(peer) is not None)
 TOY_SIZES = {
     "ablation": "--model mlp --examples 50 --orders 2 --points 3",
     "cka": "--examples 40 --widths 5 60",
+    "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
     "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
+    "perturbation_svd": "--quick --threads 1",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",
+    "twonn": "--quick --threads 1",
 }
 
 

@@ -221,3 +221,12 @@ def test_refuses_a_loss_per_example() -> None:
 def test_refuses_a_vector_of_another_length() -> None:
     with pytest.raises(ValueError, match=r"\(8, 8\) operator by a tensor of shape \(7,\)"):
         hessian_operator(nn.Linear(3, 2), F.cross_entropy, ONE) @ torch.ones(7)
+
+
+def test_data_cut_for_the_cache_of_a_cpu_count_as_a_whole() -> None:
+    model, num_examples = nn.Linear(2000, 1, bias=False).double(), 201  # of 16 kB a row: four pieces of 50 or 51
+    inputs = torch.randn(num_examples, 2000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    hessian = hessian_operator(model, F.mse_loss, [(inputs, torch.zeros(num_examples, 1, dtype=torch.float64))])
+    vectors = torch.randn(2000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected = 2 * inputs.T @ (inputs @ vectors) / num_examples
+    torch.testing.assert_close(hessian @ vectors, expected, rtol=1e-12, atol=1e-12)
