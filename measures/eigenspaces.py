@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from measures.examples import generator
-from measures.lanczos import Eigenpairs, lanczos, ritz_pairs
+from measures.lanczos import Eigenpairs, lanczos
 from measures.operators import LinearOperator
 from measures.parameter_directions import directions_outside, directions_within, random_directions
 from measures.spectrum import symmetric_matrix
@@ -89,9 +89,13 @@ def eigenspaces(operator: LinearOperator, *, num_top: int, num_excluded: int, se
     off_diagonal = found.off_diagonal[:-1]
     matrix = np.diag(found.diagonal) + np.diag(off_diagonal, 1) + np.diag(off_diagonal, -1)
     values, coefficients = np.linalg.eigh(matrix)
-    order = np.argsort(np.abs(values), kind="stable")  # `ritz_pairs` takes them from the end
-    count = min(num_top, len(values))
-    top = ritz_pairs(operator, found.basis.T, values[order], coefficients[:, order], count, TOLERANCE)
+    chosen = np.argsort(np.abs(values), kind="stable")[::-1][:num_top].copy()
+    vectors = found.basis @ torch.from_numpy(coefficients[:, chosen]).to(found.basis)
+    differences = (operator @ vectors.to(operator.dtype)).to(vectors) - vectors * torch.from_numpy(values[chosen]).to(
+        vectors
+    )
+    residuals = torch.linalg.vector_norm(differences, dim=0).cpu().numpy()
+    top = Eigenpairs(values[chosen], residuals, residuals <= TOLERANCE * np.abs(values).max(), vectors)
     return Eigenspaces(top, found.basis, None)
 
 

@@ -71,7 +71,8 @@ def intrinsic_dimension(
         raise ValueError("the snapshot names no layers; at least one hidden layer is needed")
     estimate = _estimator(method, discard_fraction)
     outputs = layer_activations(snapshot.model, snapshot.test.inputs[:num_examples], snapshot.layers)
-    results = {layer: _try(estimate, outputs[layer]) for layer in snapshot.layers}
+    # Each layer's outputs are let go before the next is looked at: they are most of the memory.
+    results = {layer: _try(estimate, outputs.pop(layer)) for layer in snapshot.layers}
     values = _summary([_dimension(results[layer]) for layer in snapshot.layers])
     notes: list[str] = []
     for layer, result in results.items():

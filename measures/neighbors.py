@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from measures.points import Points, as_points, dtype_name
+from measures.points import Points, as_points, checked, dtype_name, rows_at_once
 from measures.screening import Float32Screen, Screen
 
 CHUNK_BYTES = 1 << 27
 DIRECT_BYTES = 1 << 23
+LARGEST_COPY = 1 << 30  # bytes
 # Candidates beyond those asked for; the first of them that is farther than the last neighbour proves completeness.
 EXTRA_CANDIDATES = 2
 EXTRA_FLOAT32_CANDIDATES = 6
@@ -59,7 +60,7 @@ def nearest_neighbors(x: Points, num_neighbors: int) -> Neighbors:
     >>> nearest_neighbors(torch.tensor([[0.0], [1.0], [3.0]]), 1).distances.flatten().tolist()
     [1.0, 1.0, 2.0]
     """
-    points = as_points(x)
+    points = _working_copy(checked(x))
     _check(num_neighbors, len(points))
     distances, indices = _screened_in_float32(points, num_neighbors) or _screened_in_float64(points, num_neighbors)
     return Neighbors(distances, indices, dtype_name(x))
@@ -96,6 +97,12 @@ def neighbors_among(x: Points, kept: Neighbors, chosen: Tensor, num_neighbors: i
     for row in missing:
         distances[row], indices[row] = _exact_row(row, points, num_neighbors)
     return Neighbors(distances, indices, kept.dtype)
+
+
+def _working_copy(points: Tensor) -> Tensor:
+    """The points in float64, unless that takes much memory; those are converted where they are used."""
+    is_large = 8 * points.numel() > LARGEST_COPY
+    return points if is_large and points.dtype is torch.float32 else points.to(torch.float64)
 
 
 def _check(num_neighbors: int, size: int) -> None:
@@ -157,18 +164,20 @@ def _direct(rows: Tensor, candidates: Tensor, points: Tensor) -> Tensor:
     """Distances by differences, of so few rows at a time that they stay in the cache: several times faster."""
     count, num_features = candidates.shape[1], points.shape[1]
     num_rows = max(1, DIRECT_BYTES // (8 * count * num_features))
-    distances = torch.empty_like(candidates, dtype=points.dtype)
+    distances = torch.empty_like(candidates, dtype=torch.float64)
     space = points.new_empty(min(num_rows, len(rows)) * count, num_features)
     for first in range(0, len(rows), num_rows):
         some, others = rows[first : first + num_rows], candidates[first : first + num_rows].flatten()
         differences = torch.index_select(points, 0, others, out=space[: len(others)]).view(len(some), count, -1)
+        differences = differences.to(torch.float64)  # a copy only of points that were left in float32
         differences -= points[some, None]
         torch.linalg.vector_norm(differences, dim=2, out=distances[first : first + num_rows])
     return distances
 
 
 def _exact_row(row: int, points: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
-    distances = torch.linalg.vector_norm(points - points[row], dim=1)
+    parts = points.split(rows_at_once(points))
+    distances = torch.cat([torch.linalg.vector_norm(part.double() - points[row], dim=1) for part in parts])
     distances[row] = torch.inf
     nearest = distances.topk(num_neighbors, largest=False)
     return nearest.values, nearest.indices

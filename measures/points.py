@@ -13,6 +13,7 @@ from torch import Tensor
 
 Points: TypeAlias = Tensor | NDArray[np.generic]
 
+CHUNK_BYTES = 1 << 27
 HALF = ("float16", "bfloat16")
 HIGH_DIMENSION = 10
 NOTABLE_DROP = 0.01  # of the points
@@ -21,6 +22,11 @@ NOTABLE_RANK = 0.1  # of the points
 
 def as_points(x: Points, *, at_least: int = 1) -> Tensor:
     """The examples in float64, detached; an error where they are no matrix of finite real numbers."""
+    return checked(x, at_least=at_least).to(torch.float64)
+
+
+def checked(x: Points, *, at_least: int = 1) -> Tensor:
+    """The examples as they came, detached; an error where they are no matrix of finite real numbers."""
     is_real = not x.is_complex() if isinstance(x, Tensor) else x.dtype.kind in "biuf"
     if not is_real:
         raise ValueError(f"dtype {dtype_name(x)} is not valid: real numbers, as float32")
@@ -28,13 +34,17 @@ def as_points(x: Points, *, at_least: int = 1) -> Tensor:
     points = x.detach() if isinstance(x, Tensor) else torch.from_numpy(np.require(x, np.float64, ("C", "W")))
     if points.ndim != 2 or len(points) < at_least or points.shape[1] < 1:
         raise ValueError(f"shape {tuple(points.shape)} is not valid: examples in rows, at least {at_least} of them")
-    points = points.to(torch.float64)
-    if torch.isfinite(points.sum()):  # then all are, and this is the faster question
+    if torch.isfinite(points.sum(dtype=torch.float64)):  # then all are, and this is the faster question
         return points
     finite = torch.isfinite(points).all(dim=1)
     if not finite.all():
         raise ValueError(f"{int((~finite).sum())} of {len(points)} rows hold NaN or infinity")
     return points
+
+
+def rows_at_once(points: Tensor) -> int:
+    """So many rows that a copy of them in float64 takes little memory."""
+    return max(1, CHUNK_BYTES // (8 * points.shape[1]))
 
 
 def dtype_name(x: Points) -> str:

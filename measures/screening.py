@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from measures.points import rows_at_once
+
 LARGEST = 1e140  # of a coordinate: its square and its inverse square must exist in float64
 TILE_ROWS = 2048  # the selection among so many is fast, and most of the symmetry is used
 ALIGNED_ROWS = 128  # products of other sizes were up to a third slower
@@ -29,7 +31,7 @@ class Screen:
     def __init__(self, points: Tensor):
         self._centred, _ = centred_for_squares(points)
         gamma = (points.shape[1] + 8) * torch.finfo(torch.float64).eps
-        norms = self._centred.square().sum(dim=1)
+        norms = squared_norms(self._centred)
         self._norms, self._slack = (1 - 2 * gamma) * norms, 4 * gamma * norms
 
     def lower_bounds(self, rows: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ class Float32Screen:
         centred *= self._scale
         rounding = (points.shape[1] + 16) * torch.finfo(torch.float32).eps / 2
         too_small = (points.shape[1] + 16) * torch.finfo(torch.float32).tiny
-        norms = (1 - rounding / (1 - rounding)) * centred.square().sum(dim=1) - 4 * too_small
+        norms = (1 - rounding / (1 - rounding)) * squared_norms(centred) - 4 * too_small
         self._norms, self._points = norms.to(torch.float32), centred.to(torch.float32)
 
     @staticmethod
@@ -107,11 +109,17 @@ class Float32Screen:
 
 def centred_for_squares(points: Tensor) -> tuple[Tensor, float]:
     """The points about their mean and their largest coordinate; ValueError where float64 does not hold its square."""
-    centred = points - points.mean(dim=0)
+    centred = points.to(torch.float64, copy=True)
+    centred -= centred.mean(dim=0)
     largest = max(-float(centred.min()), float(centred.max()))
     if not (largest == 0 or 1 / LARGEST < largest < LARGEST):
         raise ValueError(f"coordinates up to {largest:.1g} from the mean have no squares in float64: rescale them")
     return centred, largest
+
+
+def squared_norms(centred: Tensor) -> Tensor:
+    """Squared length of each row; the squares of all at once would take as much memory as the points."""
+    return torch.cat([part.square().sum(dim=1) for part in centred.split(rows_at_once(centred))])
 
 
 def _tiles(size: int) -> Iterator[tuple[slice, slice]]:

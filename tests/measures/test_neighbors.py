@@ -128,3 +128,14 @@ def test_arrays_that_torch_cannot_share_are_copied(view: str) -> None:
 def test_refuses(x: np.ndarray, num_neighbors: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nearest_neighbors(x, num_neighbors)
+
+
+def test_points_too_large_for_a_copy_in_float64_have_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = torch.randn(1500, 40, generator=torch.Generator().manual_seed(0)) + 1e3
+    expected = nearest_neighbors(points.double(), 5)
+    monkeypatch.setattr(neighbors, "LARGEST_COPY", 0)
+    for x in (points, points[:900]):  # screened in float32 and in float64
+        found = nearest_neighbors(x, 5)
+        reference = expected if len(x) == len(points) else nearest_neighbors(x.double(), 5)
+        assert torch.equal(found.indices, reference.indices) and found.distances.dtype is torch.float64
+        torch.testing.assert_close(found.distances, reference.distances, rtol=1e-12, atol=0)
