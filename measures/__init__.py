@@ -80,7 +80,7 @@ measures = registry(
         representation_similarity,
         selectivity,
     ],
-    versions={"hessian_spectrum": 2},  # top_effective_dimensionality
+    versions={"hessian_spectrum": 2, "perturbation_svd": 2},
 )
 
 
