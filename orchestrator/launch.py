@@ -145,17 +145,17 @@ class Launch:
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
-        runtime = self.settings.runtime
-        work = Work(self.study, self.store, self.lease, runtime, self.settings.devices_per_trial, self.console)
-        self.work = work
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
             if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
                     f"the store {self.settings.store_uri} is a file of this machine, which the cluster's other "
                     f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
+            cluster.part(self.settings.devices_per_trial)  # refused before a store is made
+            runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+            self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
             try:
-                return work.carry_out(cluster, todo, self.records())
+                return self.work.carry_out(cluster, todo, self.records())
             except KeyboardInterrupt:
                 return False
 

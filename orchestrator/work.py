@@ -42,7 +42,6 @@ class Work:
 
     def carry_out(self, cluster: "Cluster", todo: Plan, records: Mapping[str, RunRecord]) -> bool:
         """Train, and measure each trial as soon as it is trained; False if interrupted."""
-        cluster.part(self.devices_per_trial)  # refused before any run is made
         started, run_ids = time.monotonic(), self._claim(todo.train, records)
         try:
             return self._train_and_measure(cluster, todo, run_ids)

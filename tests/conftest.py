@@ -12,6 +12,9 @@ from workers.spec import TrialSpec
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
+# Tests are small: a second thread gains them nothing, and where cores are busy the threads wait for one another.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def torch_seed() -> None:

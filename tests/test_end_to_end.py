@@ -86,7 +86,7 @@ def short_and_long() -> Study:
             optimizer=Component("sgd", learning_rate=0.01),
             fit=Component("sgd", epochs=epochs),
         )
-        for width, epochs in ((300, 3000), (2, 10))
+        for width, epochs in ((300, 10_000), (2, 10))
     )
     measured = (Measured(Component("intrinsic_dimension")),)
     return Study(name="both", question="?", expected="!", trials=trials, axes=("model.width",), measured=measured)
