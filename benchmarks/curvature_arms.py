@@ -1,8 +1,9 @@
 """Ours and the peers of benchmarks/curvature.py. Every arm loads the case, works on the clock, then is judged off it.
 
-PyHessian 0.1 gets all examples as one batch, in which mode it keeps the graph of the gradient, as we do: its faster
-one. It stops where two successive values of an eigenvalue differ by a given share, not at a residual. Its density ends
-in `torch.eig`, which torch has removed: `without_eig` puts a symmetric eigendecomposition in its place.
+PyHessian 0.1 gets a loader, its way for data sets, here of a single batch: it then builds the graph of the gradient for
+every product. As `pyhessian_batch` it gets that batch as such, whose graph it keeps, as we do. It stops where two
+successive values of an eigenvalue differ by a given share, not at a residual. Its density ends in `torch.eig`, which
+torch has removed: `without_eig` puts a symmetric eigendecomposition in its place.
 curvlinops gets its data unchecked; its eigenvalues are those of `scipy.sparse.linalg.eigsh` on its own SciPy export,
 with the tolerance at which SciPy allows the last of them the residual that ours allows; its quadrature is ours with
 its operator.
@@ -12,6 +13,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +82,12 @@ def curvlinops_eigenvalues(settings: Settings) -> Run:
     return eigenvalues(settings, work, lambda pairs: (pairs[0], torch.from_numpy(pairs[1])))
 
 
-def pyhessian_eigenvalues(settings: Settings) -> Run:
+def pyhessian_eigenvalues(settings: Settings, *, keeps_graph: bool = False) -> Run:
     """PyHessian's power iteration, which takes off what it has found before."""
 
     def work(case: Case) -> Any:
         torch.manual_seed(0)
-        return pyhessian(case, settings).eigenvalues(
+        return pyhessian(case, settings, keeps_graph=keeps_graph).eigenvalues(
             maxIter=settings.max_iterations, tol=settings.power_tolerance, top_n=settings.num_eigenvalues
         )
 
@@ -105,12 +107,13 @@ def curvlinops_quadrature(settings: Settings) -> Run:
     return quadrature(settings, lambda case: our_quadrature(curvlinops(case), settings), sums)
 
 
-def pyhessian_quadrature(settings: Settings) -> Run:
+def pyhessian_quadrature(settings: Settings, *, keeps_graph: bool = False) -> Run:
     """PyHessian's density, and the same sums from its nodes and weights."""
 
     def work(case: Case) -> Any:
         torch.manual_seed(0)
-        return pyhessian(case, settings).density(iter=settings.num_steps, n_v=settings.num_probes)
+        peer = pyhessian(case, settings, keeps_graph=keeps_graph)
+        return peer.density(iter=settings.num_steps, n_v=settings.num_probes)
 
     def of_probes(found: Any, case: Case) -> tuple[Floats, Floats]:
         nodes, weights = (np.array(each, dtype=np.float64) for each in found)
@@ -127,11 +130,13 @@ ARMS: dict[str, dict[str, Callable[[Settings], Run]]] = {
         "ours": ours_eigenvalues,
         "curvlinops": curvlinops_eigenvalues,
         "pyhessian": pyhessian_eigenvalues,
+        "pyhessian_batch": partial(pyhessian_eigenvalues, keeps_graph=True),
     },
     "quadrature": {
         "ours": ours_quadrature,
         "curvlinops": curvlinops_quadrature,
         "pyhessian": pyhessian_quadrature,
+        "pyhessian_batch": partial(pyhessian_quadrature, keeps_graph=True),
     },
 }
 
@@ -176,12 +181,13 @@ def curvlinops(case: Case) -> Any:
     return make(case.model, nn.CrossEntropyLoss(), case.parameters, data, check_deterministic=False)
 
 
-def pyhessian(case: Case, settings: Settings) -> Any:
-    """The peer's object on all examples at once."""
+def pyhessian(case: Case, settings: Settings, *, keeps_graph: bool = False) -> Any:
+    """The peer's object on a loader, as for a data set, or on the one batch whose gradient it keeps with its graph."""
     torch.eig = without_eig  # type: ignore[attr-defined]  # see the head of this file
     make = importlib.import_module("pyhessian").hessian
-    data = (case.inputs, case.targets)
-    return make(case.model, nn.CrossEntropyLoss(), data=data, cuda=settings.device != "cpu")
+    batch = (case.inputs, case.targets)
+    given: dict[str, Any] = {"data": batch} if keeps_graph else {"dataloader": [batch]}
+    return make(case.model, nn.CrossEntropyLoss(), cuda=settings.device != "cpu", **given)
 
 
 def without_eig(matrix: Tensor, *, eigenvectors: bool) -> tuple[Tensor, Tensor]:

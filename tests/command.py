@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workers.record import Point, RunRecord
@@ -13,6 +14,7 @@ from workers.tracking import RunStore
 ROOT = Path(__file__).parents[1]
 STUDY = ("sweeps/double_descent.py",)
 GENSWEEP = ("-m", "sweeps")
+SMALL = ("--widths", "2", "5", "--label-noise", "0.15", "--epochs", "30")
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -69,3 +71,18 @@ def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
         for name, record in records(folder).items()
         for key in record.points
     }
+
+
+def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
+    """Of the study SMALL; a test may have added another width to the undisturbed one."""
+    expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
+    assert histories(folder) == expected
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Poll what another process changes: there is nothing to be notified by."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert process.poll() is None, process.communicate()
+        os.sched_yield()

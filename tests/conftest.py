@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from measures.registry import Component
+from tests.command import SMALL, run
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import local_store
@@ -26,6 +27,16 @@ def torch_seed() -> None:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepared data sets, shared by the tests of a session as by the trials of a node."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The folder of the study SMALL that ran through, which interrupted ones must equal."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    result = run(cache, [*SMALL, "--folder", str(folder)])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("\n[") == 2 + 4, "one line for each trial and measurement"
+    return folder
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import pytest
 
 from tests.command import ROOT, run
 
-PEERS = " ".join(peer for peer in ("curvlinops", "pyhessian") if importlib.util.find_spec(peer) is not None)
+PEERS = "curvlinops"
+if importlib.util.find_spec("pyhessian") is not None:  # of the extra `benchmarks`
+    PEERS += " pyhessian pyhessian_batch"
 TOY_SIZES = {
     "ablation": "--model mlp --examples 50 --orders 2 --points 3",
     "cka": "--examples 40 --widths 5 60",

@@ -3,36 +3,14 @@
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.command import GENSWEEP, histories, records, run, start
+from tests.command import GENSWEEP, SMALL, assert_same_numbers, histories, records, run, start, wait_until
 from workers.record import Point
 
 pytestmark = pytest.mark.timeout(300)
-
-SMALL = ["--widths", "2", "5", "--label-noise", "0.15", "--epochs", "30"]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Poll the store: another process changes it, and there is nothing to be notified by."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        os.sched_yield()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """The folder of a small study that ran through."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    result = run(cache, [*SMALL, "--folder", str(folder)])
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("\n[") == 2 + 4, "one line for each trial and measurement"
-    return folder
 
 
 def test_every_trial_is_stored_with_its_settings_metrics_and_checkpoints(undisturbed: Path) -> None:
@@ -104,11 +82,6 @@ def test_a_trial_is_measured_while_another_still_trains(tmp_path: Path, cache: P
     assert re.search(r"^2 CPU cores for .*, busy \d+% of the time$", result.stdout, flags=re.M)
 
 
-def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
-    expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
-    assert histories(folder) == expected
-
-
 def has_trained(folder: Path, steps: int) -> bool:
     """Whether a trial is past that step and not at its end."""
     if not (folder / "store" / "mlflow.db").exists():
@@ -122,7 +95,7 @@ def has_trained(folder: Path, steps: int) -> bool:
 
 def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
-    wait_until(lambda: has_trained(tmp_path, 120))
+    wait_until(lambda: has_trained(tmp_path, 120), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     cut = {name: record.checkpoints for name, record in records(tmp_path).items()}
@@ -143,7 +116,7 @@ def descendants(pid: int) -> list[tuple[int, str]]:
 
 def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
-    wait_until(lambda: has_trained(tmp_path, 120))
+    wait_until(lambda: has_trained(tmp_path, 120), process)
     training = [pid for pid, title in descendants(process.pid) if title.startswith("ray::ImplicitFunc")]
     assert training, "Tune's trial processes carry this title"
     for pid in training:
@@ -155,7 +128,7 @@ def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undis
 
 def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--devices-per-trial", "2", "--folder", str(tmp_path)])
-    wait_until(lambda: has_trained(tmp_path, 120))
+    wait_until(lambda: has_trained(tmp_path, 120), process)
     members = [pid for pid, title in descendants(process.pid) if title.startswith("ray::_train_member")]
     assert len(members) == 2, "a trial of two devices is trained by two processes"
     os.kill(members[1], signal.SIGKILL)
@@ -172,7 +145,7 @@ def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, und
 
 def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
-    wait_until(lambda: has_trained(tmp_path, 120))
+    wait_until(lambda: has_trained(tmp_path, 120), process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, output + errors
