@@ -30,10 +30,11 @@ Which = Literal["all", "matrices"]
 
 # A gradient graph was measured to hold 1.3 (MLP) to 1.9 times (convolutions) what its forward pass saves.
 GRAPH_TO_FORWARD_BYTES = 2
-# On a CPU a tensor of a piece fits in a core's cache, by which elementwise operations are bound: a product took 0.65
-# (MLP of 15k parameters) and 0.6 to 0.75 times (convolutions) as long as in one piece. Of fewer examples than 8, or
-# where a piece saves less than the parameters take, the operations themselves or the sums over pieces cost more.
-TENSOR_BYTES = 1 << 20
+# On a CPU the largest tensor of a piece is kept near the size of the cache, which bounds elementwise operations: a
+# product of a convolutional network with 250 images took 156 ms in pieces of 8 or 4 MiB, 171 in one, 187 in pieces of
+# 1 MiB; of an MLP 8 ms in one piece and 9 in two. Of fewer examples than 8, or where a piece saves less than the
+# parameters take, the operations themselves or the sums over pieces cost more.
+TENSOR_BYTES = 1 << 23
 FEWEST_EXAMPLES = 8
 
 
