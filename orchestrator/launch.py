@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -28,9 +27,6 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
-
-if TYPE_CHECKING:
-    pass
 
 OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
 
@@ -59,10 +55,16 @@ class Settings:
         """The cluster to use; None starts Ray on this machine."""
         return self.address or os.environ.get("RAY_ADDRESS") or None
 
-    def open_store(self) -> RunStore:
-        """The store, made if it is a local one; CannotStart if it cannot be used."""
+    def check_store(self) -> None:
+        """CannotStart unless the store can be used; writes nothing."""
         try:
             check_store(self.store_uri)
+        except StoreError as error:
+            raise CannotStart(str(error)) from None
+
+    def open_store(self) -> RunStore:
+        """The store, made if it is a local one; CannotStart if it cannot be opened."""
+        try:
             return RunStore(self.store_uri)
         except StoreError as error:
             raise CannotStart(str(error)) from None
@@ -81,10 +83,7 @@ class Launch:
         self.study, self.settings, self.console = study, settings, console
         self.lease = secrets.token_hex(8)
         self.work: Work | None = None  # what this launch did, once it has begun
-        try:
-            check_store(settings.store_uri)
-        except StoreError as error:
-            raise CannotStart(str(error)) from None
+        settings.check_store()
         check_writable_folder(settings.folder)
         check_devices(settings.devices_per_trial)
         if settings.ray_address is not None:

@@ -16,6 +16,7 @@ from orchestrator.study import Study, run_name
 from workers.checkpoint import DamagedCheckpoint
 from workers.datasets.prepared import prepared
 from workers.record import CHECKPOINT, Point, RunRecord
+from workers.store_address import store_exists
 from workers.trial import PACKAGES, package_versions
 
 MIRRORED = "hp/"
@@ -55,6 +56,9 @@ _NOTHING = RunRecord("", "", "", {}, {}, {})
 
 def _recorded(run_id: str, settings: Settings) -> tuple[Mapping[str, Any], Mapping[str, RunRecord]]:
     """The manifest that a study's run keeps, and the run of each trial id."""
+    settings.check_store()
+    if not store_exists(settings.store_uri):
+        raise CannotStart(f"there is no store at {settings.store_uri}: name the one that holds run {run_id!r}")
     store = settings.open_store()
     try:
         manifest = store.read_json(run_id, "manifest.json")

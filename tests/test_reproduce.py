@@ -40,9 +40,13 @@ def test_every_number_comes_again_and_what_was_touched_is_named(undisturbed: Pat
 
 
 @pytest.mark.parametrize(
-    ("run_id", "message"), [("nothing", "run 'nothing' of .* has no manifest: name a study's own run")]
+    ("has_store", "message"), [(True, "has no manifest: name a study's own run"), (False, "there is no store at")]
 )
-def test_a_run_without_a_manifest_is_refused(tmp_path: Path, cache: Path, run_id: str, message: str) -> None:
-    refused = run(cache, ["reproduce", run_id, "--folder", str(tmp_path)], GENSWEEP)
+def test_a_run_without_a_manifest_is_refused(
+    tmp_path: Path, undisturbed: Path, cache: Path, has_store: bool, message: str
+) -> None:
+    folder = undisturbed if has_store else tmp_path / "none"
+    refused = run(cache, ["reproduce", "nothing", "--folder", str(folder)], GENSWEEP)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: ") and refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("error: ") and message in refused.stderr and refused.stderr.count("\n") == 1
+    assert has_store or not folder.exists()

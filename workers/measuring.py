@@ -5,6 +5,7 @@ import hashlib
 import time
 
 import torch
+from torch import nn
 
 from measures import compares_pairs, measures
 from measures.inputs import Measurement, Snapshot, SnapshotPair
@@ -14,6 +15,7 @@ from workers.checkpoint import require_fit
 from workers.record import measurement_path
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
+from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.training import reset_process
 from workers.trial import TrialResult, clear_failure, record_failure
@@ -36,17 +38,17 @@ def load_input(
     problem = build_problem(spec, runtime)
     evaluated = {point.step: point.value for point in store.history(run_id, "train/loss")}
 
-    def snapshot(step: int) -> Snapshot:
+    def snapshot(step: int, module: nn.Module) -> Snapshot:
         state = store.read_state(run_id, spec.trial_id, step)
-        module = copy.deepcopy(problem.network.module)
         require_fit(state, module, problem.dataset_sha256)
         module.load_state_dict(state.part("model"))
         loss, recorded = problem.loss.mean, evaluated.get(step)
         return Snapshot(module.eval(), problem.network.layers, problem.train, problem.test, loss, recorded)
 
-    if compares_pairs(measure):
-        return SnapshotPair(snapshot(step), snapshot(store.get(run_id).checkpoints[-1]))
-    return snapshot(step)
+    first = snapshot(step, problem.network.module)
+    if not compares_pairs(measure):
+        return first
+    return SnapshotPair(first, snapshot(store.get(run_id).checkpoints[-1], copy.deepcopy(first.model)))
 
 
 def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:
@@ -66,6 +68,8 @@ def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Compone
             measurement: Measurement = measures.call(measure, given)
         store.write_measurement(run_id, measure.name, key, step, measurement, time.monotonic() - started)
         clear_failure(store, run_id, stage)
+    except StoreUnreachable:
+        raise  # there is nowhere to record it
     except Exception as error:
         return record_failure(store, run_id, stage, error, time.monotonic() - started)
     return TrialResult(run_id, f"{measure.name} at step {step}", seconds=time.monotonic() - started)

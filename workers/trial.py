@@ -62,7 +62,7 @@ def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang:
         run.flush()
         run.drain()
     except StoreUnreachable:
-        raise
+        raise  # there is nowhere to record it
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
     except Exception as error:

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+import platform
 import shutil
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from measures import Snapshot, layer_activations, linear_cka, measures
 from measures.examples import generator
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
+from workers import tracking
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.measuring import load_input, measure_checkpoint
 from workers.record import Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.store_address import local_store
+from workers.store_address import StoreUnreachable, local_store
 from workers.tracking import RunStore
 from workers.training import train
 from workers.trial import TrialResult, run_trial
@@ -184,3 +186,18 @@ def test_data_that_have_changed_are_neither_trained_on_further_nor_measured(
     for result in (measured, resumed):
         assert result.error is not None and f"is of data with SHA-256 {before}; here they have " in result.error
     assert store.get(run_id).tags["provenance.dataset_sha256"] == before
+
+
+def test_a_store_that_stays_away_fails_the_trial_in_one_line_and_says_where_things_wait(
+    small_trial: TrialSpec, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens at port 9 of the loopback address."""
+    monkeypatch.setattr(tracking, "PATIENCE", 0.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = dataclasses.replace(runtime, tracking_uri="http://127.0.0.1:9")
+    result = run_trial(small_trial, "run", "mine", away)
+    assert result.error is not None and "\n" not in result.error
+    assert result.error.startswith("the MLflow store http://127.0.0.1:9 does not answer: ")
+    assert result.error.endswith(f"; what it has not taken waits below {runtime.cache} on {platform.node()}")
+    with pytest.raises(StoreUnreachable):
+        measure_checkpoint(small_trial, "run", 0, Component("norms"), away)
