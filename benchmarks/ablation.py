@@ -3,20 +3,22 @@
 Peer: for every order and share of units a forward pass of the whole network on all examples, in which a hook sets the
 units to 0. Ours: `measures.ablation_curve`, which holds the output of the layer and runs what follows it. Orders,
 shares and batches are the same, so values must be equal. The network is untrained and its labels are its own
-predictions, half of them redrawn: what is timed does not depend on the weights.
+predictions, half of them redrawn: what is timed does not depend on the weights. Each side has a process of its own;
+they take turns.
 
     python benchmarks/ablation.py --model mnist_cnn --examples 1000 --orders 4 --points 21
     python benchmarks/ablation.py --model mlp --examples 50 --orders 2 --points 3        # a second's work
 """
 
 import argparse
+import functools
 import os
-import resource
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from arms import COST_HEADING, Cost, alone, in_turns, in_words, measured, ratios
 from machine import machine
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -33,7 +35,19 @@ BATCH_SIZE = 500
 TOLERANCE = 1e-6  # of a loss in float32, between the two sides
 
 Floats = NDArray[np.float64]
-Hook = Callable[[nn.Module, tuple[object, ...], Tensor], Tensor]
+Side = Callable[[nn.Module, Split, str, int, int], Floats]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What both sides are given."""
+
+    model: str
+    examples: int
+    orders: int
+    points: int
+    threads: int
+    device: str
 
 
 def make_case(name: str, num_examples: int, device: str) -> tuple[Network, Split]:
@@ -77,45 +91,43 @@ def _loss(model: nn.Module, data: Split, layer: str, units: Tensor) -> float:
     return float(cross_entropy(outputs.double(), data.targets))
 
 
-def peak_megabytes(device: str) -> float:
-    """Most memory held so far: of the device since the last reset, or of this process."""
-    if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+def run(side: Side, size: Size, layer: str) -> tuple[Floats, Cost]:
+    """One layer on the clock."""
+    torch.set_num_threads(size.threads)
+    network, data = make_case(size.model, size.examples, size.device)
+    side(network.module, data, layer, 1, 2)  # only warms up
+    return measured(lambda: side(network.module, data, layer, size.orders, size.points), size.device)
 
 
 def main() -> None:
-    """Ablate every layer by itself on both sides in turn, compare the losses, print the ratios."""
+    """Ablate every layer by itself on both sides in turns, compare the losses, print the ratios."""
     parser = argparse.ArgumentParser(description="Cumulative ablation: whole forward passes, and the tail alone.")
     parser.add_argument("--model", default="mnist_cnn", help="a model of the table that takes images")
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--orders", type=int, default=4)
     parser.add_argument("--points", type=int, default=21)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch, on both sides")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    network, data = make_case(arguments.model, arguments.examples, arguments.device)
+    given = (arguments.model, arguments.examples, arguments.orders, arguments.points)
+    size = Size(*given, arguments.threads, arguments.device)
+    network: Network = models.call(Component(size.model), SHAPE, 10)
     load = os.getloadavg()[0]
-    for side in (ours, peer):
-        side(network.module, data, network.layers[-1], 1, 2)  # only warms up
-    seconds: dict[str, float] = {"ours": 0.0, "peer": 0.0}
-    print(f"{'layer':>10} {'ours s':>9} {'peer s':>9} {'ratio':>7} {'difference':>11}")
+    print(f"{'':>16}{COST_HEADING}")
     for layer in network.layers:
-        found: dict[str, Floats] = {}
-        spent: dict[str, float] = {}
-        for name, side in (("ours", ours), ("peer", peer)):
-            started = time.perf_counter()
-            found[name] = side(network.module, data, layer, arguments.orders, arguments.points)
-            spent[name] = time.perf_counter() - started
-            seconds[name] += spent[name]
-        difference = float(np.abs(found["ours"] - found["peer"]).max())
-        ratio = spent["peer"] / spent["ours"]
-        print(f"{layer:>10} {spent['ours']:9.3f} {spent['peer']:9.3f} {ratio:7.2f} {difference:11.1e}")
+        arms = {side.__name__: functools.partial(alone, run, side, size, layer) for side in (ours, peer)}
+        results = in_turns(arms, arguments.repeats)
+        costs = {name: [cost for _, cost in runs] for name, runs in results.items()}
+        for name, each in costs.items():
+            print(f"{layer:>10}, {name}{in_words(each)}")
+        difference = float(np.abs(results["ours"][0][0] - results["peer"][0][0]).max())
         if not difference <= TOLERANCE:
             raise SystemExit(f"the losses of layer {layer} differ by {difference:.1e}, more than {TOLERANCE:.0e}")
-    print(f"\nratio peer / ours: {seconds['peer'] / seconds['ours']:.2f}")
-    print(f"{arguments.model}, {len(data)} examples, {arguments.orders} orders, {arguments.points} points each")
-    print(f"peak {peak_megabytes(arguments.device):.0f} MB, both sides; {arguments.device}; {machine()}")
-    print(f"{torch.get_num_threads()} threads, load before the start {load:.1f}")
+        ratio = ratios(costs["peer"], costs["ours"])
+        print(f"  ratio peer / ours: {ratio}; largest difference {difference:.1e}", flush=True)
+    print(f"\n{size.model}, {size.examples} examples, {size.orders} orders, {size.points} points each; {size.device}")
+    print(f"{machine()}; {size.threads} threads, load before the start {load:.1f}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ PEERS = "curvlinops"
 if importlib.util.find_spec("pyhessian") is not None:  # of the extra `benchmarks`
     PEERS += " pyhessian pyhessian_batch"
 TOY_SIZES = {
-    "ablation": "--model mlp --examples 50 --orders 2 --points 3",
-    "cka": "--examples 40 --widths 5 60",
+    "ablation": "--model mlp --examples 50 --orders 2 --points 3 --repeats 1 --threads 1",
+    "cka": "--examples 40 --widths 5 60 --repeats 1 --threads 1",
     "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
     "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
     "perturbation_svd": "--quick --threads 1",
