@@ -17,10 +17,10 @@ from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.launches import LaunchLog
 from orchestrator.plan import Plan, State, plan, remaining
-from orchestrator.publish import publish
+from orchestrator.publish import kept_status, publish
 from orchestrator.results import results
+from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
-from orchestrator.table import Results
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
 from workers.record import RunRecord
@@ -110,15 +110,15 @@ class Launch:
 
     def run(self, *, train: bool = True) -> int:
         """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
-        latest, records = self._latest_launch(), self.records()
+        latest, settled, records = self._latest_launch(), self._settled(), self.records()
         todo = plan(self.study, records)
         self.console.print(plan_line(self.study, todo), soft_wrap=True)
         interrupted = False
         if (todo.train and train) or todo.measure:
             interrupted = not self._work(todo, train, records, latest)
-            records = self.records()
+            settled, records = self._settled(), self.records()
         if records:
-            self._publish(records)
+            self._publish(records, settled)
         return self._close(interrupted)
 
     def show_plan(self) -> int:
@@ -127,28 +127,39 @@ class Launch:
         return OK
 
     def show_status(self) -> int:
-        """Print the state of every trial."""
-        self.console.print(status_table(results(self.study, self.records())))
+        """Print how many trials are in which state, and what they have come to."""
+        trials = None
+        if (settled := self._settled()) is not None:
+            trials = kept_status(self.study, self.store, settled)
+        self.console.print(status_view(trials or statuses(results(self.study, self.records()))))
         return OK
 
     def report(self) -> int:
         """Publish what is stored."""
-        records = self.records()
+        settled, records = self._settled(), self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
-        self._publish(records)
+        self._publish(records, settled)
         return OK
 
-    def _publish(self, records: Mapping[str, RunRecord]) -> None:
-        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command)
+    def _publish(self, records: Mapping[str, RunRecord], settled: int | None) -> None:
+        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
 
+    @cached_property
+    def _log(self) -> LaunchLog:
+        return LaunchLog(self.store, self.study.name, self.study.question)
+
     def _latest_launch(self) -> int:
         """Number of the study's latest launch."""
-        launch = LaunchLog(self.store, self.study.name).newest() if store_exists(self.settings.store_uri) else None
+        launch = self._log.newest() if store_exists(self.settings.store_uri) else None
         return 0 if launch is None else launch.number
+
+    def _settled(self) -> int | None:
+        """Number of the launch after which nothing more is stored; None if one is at work."""
+        return self._log.settled() if store_exists(self.settings.store_uri) else None
 
     def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
         """Train and measure on a cluster; False if interrupted."""
@@ -166,7 +177,7 @@ class Launch:
             for measured in self.study.measured:
                 cluster.check_needs(measured.measure.name, measured.needs)
             try:
-                with LaunchLog(self.store, self.study.name, self.study.question).entered(self.lease) as launch:
+                with self._log.entered(self.lease) as launch:
                     if launch.number > latest + 1:
                         records = self.records()
                         todo = remaining(todo, plan(self.study, records))
@@ -228,18 +239,6 @@ def check_devices(devices: float) -> None:
     """CannotStart unless a trial can have so many devices somewhere."""
     if not 0 < devices < math.inf or (devices > 1 and devices != int(devices)):
         raise CannotStart(f"devices per trial {devices:g} is not valid: a whole number, or a fraction of a GPU below 1")
-
-
-def status_table(table: Results) -> Table:
-    """One row a trial: name, state, errors and losses, what failed."""
-    values = {(row.trial_id, row.quantity): row.value for row in table.rows}
-    shown = ("train/error", "test/error", "test/loss")
-    view = Table("trial", "state", *shown, "seconds", "failure")
-    for trial in table.trials:
-        numbers = [f"{values[key]:.4g}" if (key := (trial.trial_id, quantity)) in values else "" for quantity in shown]
-        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-        view.add_row(trial.name, trial.state, *numbers, seconds, Text(trial.failure or ""))
-    return view
 
 
 def plan_line(study: Study, todo: Plan) -> str:

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.publish import declaration
+from orchestrator.results import results
+from orchestrator.status import FILE, from_json, statuses
+from sweeps.double_descent import double_descent
 from tests.command import GENSWEEP, SMALL, assert_same_numbers, histories, records, run, start, wait_until
 from workers.record import Point
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -191,6 +197,14 @@ def test_reports_are_written_and_stored(undisturbed: Path) -> None:
         stored = Path(next((undisturbed / "store").glob(f"artifacts/*/{sweep.run_id}/artifacts")))
         assert names <= {path.name for path in (stored / "report").iterdir()}
         assert (stored / "manifest.json").exists()
+
+
+def test_the_status_that_is_kept_is_that_of_the_store(undisturbed: Path) -> None:
+    store = RunStore(local_store(undisturbed / "store"))
+    declared = double_descent(widths=(2, 5), label_noise=(0.15,), epochs=30)
+    kept = next(run for run in records(undisturbed, "sweep").values() if run.tags[DECLARATION] == declaration(declared))
+    fresh = {record.trial_id: record for record in records(undisturbed).values()}
+    assert from_json(store.read_json(kept.run_id, FILE)) == statuses(results(declared, fresh))
 
 
 def test_final_metrics_are_the_last_points(undisturbed: Path) -> None:
