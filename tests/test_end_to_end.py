@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.publish import declaration
+from orchestrator.publish import DECLARATION, declaration
 from orchestrator.results import results
 from orchestrator.status import FILE, from_json, statuses
 from sweeps.double_descent import double_descent
