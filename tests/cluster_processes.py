@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -115,15 +115,17 @@ class Deployment:
         return self._node(self.service("worker", host), host, num_cpus, with_mlflow)
 
     def _node(self, node: Service, host: str, num_cpus: int, with_mlflow: bool) -> Process:
-        options = [f"--node-ip-address={host}", f"--num-cpus={num_cpus}"]
+        # A folder of its own, as on a machine of its own: nodes that share one take shipped code from each other's feet.
+        scratch = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets have a limit
+        options = [f"--node-ip-address={host}", f"--num-cpus={num_cpus}", f"--temp-dir={scratch}"]
         process = self._process(node, f"ray-{host}", options)
         changes = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if host == "127.0.0.1" else {}
         kept = {k: v for k, v in process.environment.items() if with_mlflow or not k.startswith("MLFLOW_")}
         # A head that is asked to end drains its node for half a minute first.
-        return replace(process, environment={**kept, **changes}, stop_signal=signal.SIGKILL)
+        return replace(process, environment={**kept, **changes}, stop_signal=signal.SIGKILL, scratch=scratch)
 
     def _process(self, service: Service, name: str, options: Sequence[str] = ()) -> Process:
-        variables = {**environment(self.cache), **service.environment}
+        variables = {**_bare_environment(self.cache), **service.environment}
         return Process(
             name=name,
             command=[_program(service.command[0]), *service.command[1:], *options],
@@ -132,25 +134,28 @@ class Deployment:
             answers=succeeds([_program(service.health[0]), *service.health[1:]], variables),
         )
 
-    @contextmanager
-    def postgresql(self) -> Generator[Process, None, None]:
+    def postgresql(self) -> Process:
         """A database server with a fresh database. It refuses to run as root, so root runs it as another user."""
         here = self.service("postgres")
         folder = Path(tempfile.mkdtemp(prefix="gensweep-postgresql-"))  # pytest's folders are for their owner alone
         user = "postgres" if os.getuid() == 0 else None
-        try:
-            _create_database(folder, here.environment, user)
-            yield Process(
-                name="postgresql",
-                command=[_database_program(here.command[0]), *here.command[1:], "-D", "data", "-k", str(folder)],
-                environment=dict(os.environ),
-                folder=folder,
-                answers=succeeds([_database_program(here.health[0]), *here.health[1:]], os.environ),
-                user=user,
-                stop_signal=signal.SIGINT,  # ends without waiting for its clients, as the official image does
-            )
-        finally:
-            shutil.rmtree(folder)
+        _create_database(folder, here.environment, user)
+        return Process(
+            name="postgresql",
+            command=[_database_program(here.command[0]), *here.command[1:], "-D", "data", "-k", str(folder)],
+            environment=dict(os.environ),
+            folder=folder,
+            answers=succeeds([_database_program(here.health[0]), *here.health[1:]], os.environ),
+            user=user,
+            stop_signal=signal.SIGINT,  # ends without waiting for its clients, as the official image does
+            scratch=folder,
+        )
+
+
+def _bare_environment(cache: Path) -> dict[str, str]:
+    """That of an image: the programs of the tests' environment, and of ours only what is shipped."""
+    kept = {name: value for name, value in environment(cache).items() if name != "PYTHONPATH"}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
 
 
 def _create_database(folder: Path, settings: Mapping[str, str], user: str | None) -> None:

@@ -1,6 +1,7 @@
 """A server as a process group of its own: started until it answers, ended by a signal of the test's choice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -22,6 +23,7 @@ class Process:
     answers: Callable[[], bool]
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    scratch: Path | None = None  # removed at the end of a `with` block, which is the way to use it
     running: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -34,6 +36,8 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)  # a process killed with its parent may still write there
 
     def start(self, seconds: float = 120) -> None:
         """Returns when it answers."""

@@ -1,21 +1,18 @@
 """`ray job submit` against a real head on the loopback address, from a clean checkout."""
 
-import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster_processes import Deployment
-from tests.command import ROOT, environment, records, run
+from tests.command import records, run
+from tests.jobs import clean_checkout, ended, submit
 from workers.store_address import local_store
 
 pytestmark = pytest.mark.timeout(400)
 
-RAY = Path(sys.executable).with_name("ray")
+SMALL = ("--widths", "2", "3", "--label-noise", "0.15", "--epochs", "2")
 
 
 @pytest.fixture(scope="module")
@@ -28,44 +25,17 @@ def head(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Depl
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clean checkout holds: the files that git knows or would, nothing else."""
-    folder = tmp_path_factory.mktemp("checkout") / "gensweep"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    return folder
+    return clean_checkout(tmp_path_factory.mktemp("checkout") / "gensweep")
 
 
-def submit(head: Deployment, checkout: Path, cache: Path, store: Path | None, *arguments: str) -> tuple[int, str]:
-    """Exit code and output of `ray job submit ... -- python sweeps/double_descent.py ARGUMENTS`."""
-    variables = {"GENSWEEP_CACHE": str(cache), **({} if store is None else {"MLFLOW_TRACKING_URI": local_store(store)})}
-    command = [str(RAY), "job", "submit", "--address", head.dashboard, "--working-dir", str(checkout)]
-    command += ["--runtime-env-json", json.dumps({"env_vars": variables})]
-    surroundings = {name: value for name, value in environment(cache).items() if name != "PYTHONPATH"}
-    result = subprocess.run(
-        [*command, "--", sys.executable, "sweeps/double_descent.py", *arguments],
-        env={**surroundings, **head.ray_credentials},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return result.returncode, result.stdout + result.stderr
+def study(head: Deployment, checkout: Path, store: Path | None, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of the study as a job, with the store in a folder."""
+    variables = {} if store is None else {"MLFLOW_TRACKING_URI": local_store(store)}
+    return ended(submit(head, checkout, "python", "sweeps/double_descent.py", *arguments, variables=variables))
 
 
-SMALL = ("--widths", "2", "3", "--label-noise", "0.15", "--epochs", "2")
-
-
-def test_a_study_runs_as_a_job(head: Deployment, checkout: Path, cache: Path, tmp_path: Path) -> None:
-    code, output = submit(head, checkout, cache, tmp_path / "store", *SMALL)
+def test_a_study_runs_as_a_job(head: Deployment, checkout: Path, tmp_path: Path) -> None:
+    code, output = study(head, checkout, tmp_path / "store", *SMALL)
     assert code == 0, output
     assert "[training 1/2] width=000" in output and "[measuring 4/4] width=000" in output, "progress lines are streamed"
     stored = records(tmp_path)
@@ -73,10 +43,10 @@ def test_a_study_runs_as_a_job(head: Deployment, checkout: Path, cache: Path, tm
     assert all(len(record.measured) == 2 for record in stored.values())
 
 
-def test_a_failing_job_says_so_by_its_exit_code(head: Deployment, checkout: Path, cache: Path, tmp_path: Path) -> None:
-    code, output = submit(head, checkout, cache, tmp_path / "store", "--widths", "0")
+def test_a_failing_job_says_so_by_its_exit_code(head: Deployment, checkout: Path, tmp_path: Path) -> None:
+    code, output = study(head, checkout, tmp_path / "store", "--widths", "0")
     assert code != 0 and "widths.0=0 is not valid" in output
-    code, output = submit(head, checkout, cache, None, *SMALL)
+    code, output = study(head, checkout, None, *SMALL)
     assert code != 0 and "a Ray job needs MLFLOW_TRACKING_URI" in output
 
 
