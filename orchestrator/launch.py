@@ -15,7 +15,7 @@ from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.plan import Plan, State, plan
-from orchestrator.publish import publish
+from orchestrator.publish import publish, study_run
 from orchestrator.results import results
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results
@@ -46,7 +46,7 @@ class Settings:
     def store_uri(self) -> str:
         """The store to use: as given, else MLFLOW_TRACKING_URI, else a local one."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if uri is None and environment.in_ray_job():
+        if uri is None and environment.ray_job() is not None:
             raise CannotStart("a Ray job needs MLFLOW_TRACKING_URI in its runtime environment: its folder is temporary")
         return uri or local_store(self.folder / "store")
 
@@ -151,12 +151,21 @@ class Launch:
                     f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
+            if (job := environment.ray_job()) is not None:
+                schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
             runtime, devices = self.settings.runtime, self.settings.devices_per_trial
             self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
             try:
                 return self.work.carry_out(cluster, todo, self.records())
             except KeyboardInterrupt:
                 return False
+
+    def _run_of_job(self, job: str) -> str:
+        """The study's own run, which names the job in turn, made before there is a report to keep on it."""
+        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        run_id = study_run(self.study, self.store, experiment).run_id
+        self.store.set_tags(run_id, {"sweep.ray_job": job})
+        return run_id
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.

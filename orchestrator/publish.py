@@ -43,12 +43,13 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
+    ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
     header = ReportHeader(
         study=study.name,
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: {ui_command}, then open {view_url(UI_ADDRESS, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open {view_url(ui, experiment, CURVES)}",),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
@@ -58,7 +59,7 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
     columns = curves(table, study.presentation)
     _keep_report(study, report, store, experiment)
     _keep_views(study, columns, store, experiment)
-    return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
+    return Published(place, ui_command, view_url(ui, experiment, CURVES))
 
 
 def _write(report: Report, folder: Path) -> Path:
@@ -106,18 +107,24 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> None:
-    """One study-level run for each declaration; its report is replaced when the numbers have changed."""
+def study_run(study: Study, store: RunStore, experiment: str) -> RunRecord:
+    """The study-level run of a declaration, made with its manifest if there is none yet."""
     identity = declaration(study)
-    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     kept = kept_run(store, experiment, identity)
     if kept is not None:
-        run_id, stored = kept.run_id, kept.tags.get(REPORT)
-    else:
-        tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
-        run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None
-        store.write_json(run_id, "manifest.json", manifest(study))
-    if stored == digest:
+        return kept
+    tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
+    run_id = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {})
+    store.write_json(run_id, "manifest.json", manifest(study))
+    return store.get(run_id)
+
+
+def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> None:
+    """The report on the study's run, which is replaced when the numbers have changed."""
+    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    kept = study_run(study, store, experiment)
+    run_id = kept.run_id
+    if kept.tags.get(REPORT) == digest:
         return
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)

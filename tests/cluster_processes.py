@@ -115,7 +115,7 @@ class Deployment:
         return self._node(self.service("worker", host), host, num_cpus, with_mlflow)
 
     def _node(self, node: Service, host: str, num_cpus: int, with_mlflow: bool) -> Process:
-        # A folder of its own, as on a machine of its own: nodes that share one take shipped code from each other's feet.
+        # Its own, as on a machine of its own: of nodes that share one, each throws away the code shipped to the others.
         scratch = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets have a limit
         options = [f"--node-ip-address={host}", f"--num-cpus={num_cpus}", f"--temp-dir={scratch}"]
         process = self._process(node, f"ray-{host}", options)
