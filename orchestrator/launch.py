@@ -3,6 +3,7 @@
 import math
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
-from orchestrator.plan import Plan, State, plan
+from orchestrator.launches import LaunchLog
+from orchestrator.plan import Plan, State, plan, remaining
 from orchestrator.publish import publish, study_run
 from orchestrator.results import results
 from orchestrator.study import Study, run_name
@@ -108,13 +110,15 @@ class Launch:
 
     def run(self, *, train: bool = True) -> int:
         """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
-        todo = self.plan()
+        latest, records = self._latest_launch(), self.records()
+        todo = plan(self.study, records)
         self.console.print(plan_line(self.study, todo), soft_wrap=True)
         interrupted = False
         if (todo.train and train) or todo.measure:
-            interrupted = not self._work(todo, train)
-        if self.records():
-            self.report()
+            interrupted = not self._work(todo, train, records, latest)
+            records = self.records()
+        if records:
+            self._publish(records)
         return self._close(interrupted)
 
     def show_plan(self) -> int:
@@ -132,31 +136,45 @@ class Launch:
         records = self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
+        self._publish(records)
+        return OK
+
+    def _publish(self, records: Mapping[str, RunRecord]) -> None:
         published = publish(self.study, records, self.store, self.settings.folder, self.settings.command)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
-        return OK
 
-    def _work(self, todo: Plan, train: bool) -> bool:
+    def _latest_launch(self) -> int:
+        """Number of the study's latest launch."""
+        launch = LaunchLog(self.store, self.study.name).newest() if store_exists(self.settings.store_uri) else None
+        return 0 if launch is None else launch.number
+
+    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
         """Train and measure on a cluster; False if interrupted."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
-            if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
+            if len(cluster.nodes) > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
                     f"the store {self.settings.store_uri} is a file of this machine, which the cluster's other "
-                    f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
+                    f"{len(cluster.nodes) - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
-            if (job := environment.ray_job()) is not None:
-                schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
-            runtime, devices = self.settings.runtime, self.settings.devices_per_trial
-            self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
+            for measured in self.study.measured:
+                cluster.check_needs(measured.measure.name, measured.needs)
             try:
-                return self.work.carry_out(cluster, todo, self.records())
+                with LaunchLog(self.store, self.study.name, self.study.question).entered(self.lease) as launch:
+                    if (job := environment.ray_job()) is not None:
+                        schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
+                    if launch.number > latest + 1:
+                        records = self.records()
+                        todo = remaining(todo, plan(self.study, records))
+                    runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+                    self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
+                    return self.work.carry_out(cluster, todo)
             except KeyboardInterrupt:
                 return False
 

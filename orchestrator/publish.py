@@ -89,6 +89,7 @@ def manifest(study: Study) -> dict[str, Any]:
                 "name": m.measure.name,
                 "settings": dict(m.measure.settings),
                 "at": m.at,
+                "needs": dataclasses.asdict(m.needs),
             }
             for m in study.measured
         ],
