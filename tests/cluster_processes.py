@@ -125,7 +125,7 @@ class Deployment:
         return replace(process, environment={**kept, **changes}, stop_signal=signal.SIGKILL, scratch=scratch)
 
     def _process(self, service: Service, name: str, options: Sequence[str] = ()) -> Process:
-        variables = {**_bare_environment(self.cache), **service.environment}
+        variables = {**bare_environment(self.cache), **service.environment}
         return Process(
             name=name,
             command=[_program(service.command[0]), *service.command[1:], *options],
@@ -152,7 +152,7 @@ class Deployment:
         )
 
 
-def _bare_environment(cache: Path) -> dict[str, str]:
+def bare_environment(cache: Path) -> dict[str, str]:
     """That of an image: the programs of the tests' environment, and of ours only what is shipped."""
     kept = {name: value for name, value in environment(cache).items() if name != "PYTHONPATH"}
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
