@@ -57,9 +57,12 @@ def test_a_driver_may_use_the_cluster_by_its_address(head: Deployment, cache: Pa
     assert [record.status for record in records(tmp_path).values()] == ["FINISHED"] * 2
 
 
-def test_a_wrong_token_is_one_clear_line(head: Deployment, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("credentials", [{}, {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}])
+def test_a_missing_or_wrong_token_is_one_clear_line(
+    head: Deployment, cache: Path, tmp_path: Path, credentials: dict[str, str]
+) -> None:
     arguments = [*TINY, "--address", head.ray_address, "--folder", str(tmp_path)]
-    result = run(cache, arguments, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 32)
+    result = run(cache, arguments, HOME=str(tmp_path), **credentials)
     assert result.returncode == 2, result.stdout + result.stderr
     assert f"error: cannot use the Ray cluster at {head.ray_address} (RAY_AUTH_MODE" in result.stderr
     assert "Traceback" not in result.stderr
