@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.command import ROOT
+from tests.compose import interpolated
 from tests.kuberay import RayCluster, RayJob
 from tests.test_project import pins
 
@@ -90,7 +91,7 @@ def test_versions_are_those_that_are_tested() -> None:
 def test_kubernetes_runs_what_compose_runs_and_the_tests_run() -> None:
     for service, kind in (("postgres", "StatefulSet"), ("mlflow", "Deployment")):
         (container,) = manifest(kind, service)["spec"]["template"]["spec"]["containers"]
-        assert container["args"] == COMPOSE["services"][service]["command"]
+        assert container["args"] == [interpolated(each, {}) for each in COMPOSE["services"][service]["command"]]
         settings = {each["name"]: each.get("value") for each in container["env"]}
         assert settings.pop("PGDATA", None) == (None if service == "mlflow" else "/var/lib/postgresql/data/files")
         plain = {name: value for name, value in settings.items() if value is not None}
