@@ -17,7 +17,7 @@ from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.launches import LaunchLog
 from orchestrator.plan import Plan, State, plan, remaining
-from orchestrator.publish import kept_status, publish
+from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
 from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
@@ -48,7 +48,7 @@ class Settings:
     def store_uri(self) -> str:
         """The store to use: as given, else MLFLOW_TRACKING_URI, else a local one."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if uri is None and environment.in_ray_job():
+        if uri is None and environment.ray_job() is not None:
             raise CannotStart("a Ray job needs MLFLOW_TRACKING_URI in its runtime environment: its folder is temporary")
         return uri or local_store(self.folder / "store")
 
@@ -178,6 +178,8 @@ class Launch:
                 cluster.check_needs(measured.measure.name, measured.needs)
             try:
                 with self._log.entered(self.lease) as launch:
+                    if (job := environment.ray_job()) is not None:
+                        schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
                     if launch.number > latest + 1:
                         records = self.records()
                         todo = remaining(todo, plan(self.study, records))
@@ -186,6 +188,13 @@ class Launch:
                     return self.work.carry_out(cluster, todo)
             except KeyboardInterrupt:
                 return False
+
+    def _run_of_job(self, job: str) -> str:
+        """The study's own run, which names the job in turn, made before there is a report to keep on it."""
+        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        run_id = study_run(self.study, self.store, experiment).run_id
+        self.store.set_tags(run_id, {"sweep.ray_job": job})
+        return run_id
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.

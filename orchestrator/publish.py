@@ -21,6 +21,7 @@ from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
+from orchestrator.table import Results
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
 from workers.measuring import measurement_key
 from workers.record import RunRecord, Sample, now_ms
@@ -51,12 +52,13 @@ def publish(
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
+    ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
     header = ReportHeader(
         study=study.name,
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: {ui_command}, then open {view_url(UI_ADDRESS, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open {view_url(ui, experiment, CURVES)}",),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
@@ -64,12 +66,11 @@ def publish(
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    run_id = _keep_report(study, report, store, experiment)
-    if settled is not None and (kept := store.get(run_id)).tags.get(SETTLED) != str(settled):
-        store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
-        store.set_tags(kept.run_id, {SETTLED: str(settled)})
+    kept = study_run(study, store, experiment)
+    _keep_report(report, kept, store)
+    _keep_status(table, kept, store, settled)
     _keep_views(study, columns, store, experiment)
-    return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
+    return Published(place, ui_command, view_url(ui, experiment, CURVES))
 
 
 def _write(report: Report, folder: Path) -> Path:
@@ -118,6 +119,18 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
+def study_run(study: Study, store: RunStore, experiment: str) -> RunRecord:
+    """The study-level run of a declaration, made with its manifest if there is none yet."""
+    identity = declaration(study)
+    kept = kept_run(store, experiment, identity)
+    if kept is not None:
+        return kept
+    tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
+    run_id = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {})
+    store.write_json(run_id, "manifest.json", manifest(study))
+    return store.get(run_id)
+
+
 def kept_status(study: Study, store: RunStore, settled: int) -> tuple[TrialStatus, ...] | None:
     """The status that was kept after this launch; None if there is none."""
     experiment = store.find_study(study.name)
@@ -127,24 +140,22 @@ def kept_status(study: Study, store: RunStore, settled: int) -> tuple[TrialStatu
     return status.from_json(store.read_json(kept.run_id, status.FILE))
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> str:
-    """One study-level run for each declaration; its report is replaced when the numbers have changed."""
-    identity = declaration(study)
-    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
-    kept = kept_run(store, experiment, identity)
-    if kept is not None:
-        run_id, stored = kept.run_id, kept.tags.get(REPORT)
-    else:
-        tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
-        run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None
-        store.write_json(run_id, "manifest.json", manifest(study))
-    if stored == digest:
-        return run_id
+def _keep_status(table: Results, kept: RunRecord, store: RunStore, settled: int | None) -> None:
+    if settled is None or kept.tags.get(SETTLED) == str(settled):
+        return
+    store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
+    store.set_tags(kept.run_id, {SETTLED: str(settled)})
+
+
+def _keep_report(report: Report, kept: RunRecord, store: RunStore) -> None:
+    """The report on the study's run, which is replaced when the numbers have changed."""
+    run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    if kept.tags.get(REPORT) == digest:
+        return
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
     store.set_tags(run_id, {REPORT: digest})
     store.set_status(run_id, "FINISHED")
-    return run_id
 
 
 def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str) -> None:
