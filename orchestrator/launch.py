@@ -17,6 +17,7 @@ from orchestrator.environment import CannotStart
 from orchestrator.plan import Plan, State, plan
 from orchestrator.publish import publish
 from orchestrator.results import results
+from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results
 from orchestrator.work import Work
@@ -25,10 +26,10 @@ from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
+from workers.store_address import StoreError, StoreUnreachable, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
 
-OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
+OK, FAILED = 0, 1  # exit codes; 2, for bad input, and those of an interruption are the command line's
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,22 @@ class Launch:
         return plan(self.study, self.records())
 
     def run(self, *, train: bool = True) -> int:
-        """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
-        todo = self.plan()
-        self.console.print(plan_line(self.study, todo), soft_wrap=True)
-        interrupted = False
-        if (todo.train and train) or todo.measure:
-            interrupted = not self._work(todo, train)
-        if self.records():
-            self.report()
-        return self._close(interrupted)
+        """Do what is left to do (only measurements, without `train`), publish the report; the exit code.
+
+        An interruption goes on to the caller, once no run of this launch says any more that something is done to it.
+        """
+        try:
+            todo = self.plan()
+            self.console.print(plan_line(self.study, todo), soft_wrap=True)
+            if (todo.train and train) or todo.measure:
+                self._work(todo, train)
+            if self.records():
+                self.report()
+        except KeyboardInterrupt:
+            self._settle()
+            self._close()
+            raise
+        return self._close()
 
     def show_plan(self) -> int:
         """Print what `run` would do."""
@@ -132,14 +140,14 @@ class Launch:
         records = self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
-        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command)
+        published = publish(self.study, records, self.store, self.lease, self.settings.folder, self.settings.command)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
         return OK
 
-    def _work(self, todo: Plan, train: bool) -> bool:
-        """Train and measure on a cluster; False if interrupted."""
+    def _work(self, todo: Plan, train: bool) -> None:
+        """Train and measure on a cluster."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
@@ -153,10 +161,17 @@ class Launch:
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
             runtime, devices = self.settings.runtime, self.settings.devices_per_trial
             self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
-            try:
-                return self.work.carry_out(cluster, todo, self.records())
-            except KeyboardInterrupt:
-                return False
+            self.work.carry_out(cluster, todo, self.records())
+
+    def _settle(self) -> None:
+        """End the runs that an interrupted launch leaves, as far as the store answers now."""
+        if "store" not in vars(self):
+            return  # it was not even opened
+        try:
+            with self.store.impatient():
+                settle(self.store, self.study.name, self.lease)
+        except StoreUnreachable as error:
+            self.console.print(f"{error}; runs may stay RUNNING", soft_wrap=True, highlight=False, markup=False)
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.
@@ -181,8 +196,8 @@ class Launch:
                     raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
         return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
 
-    def _close(self, interrupted: bool) -> int:
-        """Say what failed and what is left, and turn it into an exit code."""
+    def _close(self) -> int:
+        """Say what failed, and turn it into an exit code."""
         failures = [] if self.work is None else self.work.failures
         if failures:
             table = Table("trial", "what happened", title=f"{len(failures)} failed (tracebacks are in MLflow)")
@@ -191,9 +206,6 @@ class Launch:
             self.console.print(table)
         if self.work is not None and self.work.usage:
             self.console.print(self.work.usage, highlight=False)
-        if interrupted:
-            self.console.print("interrupted; the same command continues from what is stored")
-            return INTERRUPTED
         return FAILED if failures else OK
 
 

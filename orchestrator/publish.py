@@ -24,8 +24,10 @@ from workers.measuring import measurement_key
 from workers.record import RunRecord, Sample, now_ms
 from workers.spec import RECIPE
 from workers.tracking import RunStore
+from workers.trial_run import LEASE
 
 DECLARATION, REPORT = "sweep.declaration", "sweep.report"
+MANIFEST = "manifest.json"
 UI_ADDRESS = "http://127.0.0.1:5000"
 
 
@@ -38,7 +40,9 @@ class Published:
     ui_address: str
 
 
-def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, folder: Path, command: str) -> Published:
+def publish(
+    study: Study, records: Mapping[str, RunRecord], store: RunStore, lease: str, folder: Path, command: str
+) -> Published:
     """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run."""
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
@@ -56,8 +60,8 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    _keep_report(study, report, store, experiment)
-    _keep_views(study, columns, store, experiment)
+    _keep_report(study, report, store, experiment, lease)
+    _keep_views(study, columns, store, experiment, lease)
     return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
 
 
@@ -106,42 +110,48 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> None:
+def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> None:
     """One study-level run for each declaration; its report is replaced when the numbers have changed."""
     identity = declaration(study)
     digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     kept = kept_run(store, experiment, identity)
-    if kept is not None:
-        run_id, stored = kept.run_id, kept.tags.get(REPORT)
-    else:
-        tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
-        run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None
-        store.write_json(run_id, "manifest.json", manifest(study))
-    if stored == digest:
+    if kept is not None and kept.tags.get(REPORT) == digest:
         return
+    if kept is not None:
+        run_id = kept.run_id
+        store.set_tags(run_id, {LEASE: lease})
+    else:
+        tags = {DECLARATION: identity, "sweep.study": study.name, LEASE: lease, **run_tags()}
+        run_id = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {})
+    if not store.has_file(run_id, MANIFEST):
+        store.write_json(run_id, MANIFEST, manifest(study))
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
-    store.set_tags(run_id, {REPORT: digest})
     store.set_status(run_id, "FINISHED")
+    store.set_tags(run_id, {REPORT: digest})  # last: without it, all of this is done again
 
 
-def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str) -> None:
+def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:
     """Named views of the experiment, and a run of curves over x for each column."""
     points = curve_points(columns)
     digest = hashlib.sha256(canonical_json({label: list(each) for label, each in points.items()}).encode())
+    identity = digest.hexdigest()[:16]
     stored = store.runs(experiment, "curve")
-    if any(run.tags.get(REPORT) == digest.hexdigest()[:16] for run in stored):
+    current = [run for run in stored if run.tags.get(REPORT) == identity and run.status == "FINISHED"]
+    missing = points.keys() - {run.name for run in current}
+    if not missing and len(stored) == len(points):
         return
+    store.open_study(study.name, study_views(study.presentation, columns, now_ms()))
     colors = column_colors(columns)
-    for label, samples in points.items():
-        tags = {REPORT: digest.hexdigest()[:16], "mlflow.runColor": colors[label], "sweep.study": study.name}
+    for label in (label for label in points if label in missing):
+        tags = {REPORT: identity, "mlflow.runColor": colors[label], "sweep.study": study.name, LEASE: lease}
         run_id = store.create_run(experiment, label, "curve", tags, {})
         now = now_ms()
-        store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in samples])
+        store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in points[label]])
         store.set_status(run_id, "FINISHED")
-    for run in stored:  # aggregates of older numbers, which the new ones replace
-        store.delete_run(run.run_id)
-    store.open_study(study.name, study_views(study.presentation, columns, now_ms()))
+    for run in stored:  # aggregates of older numbers, which the new ones replace, or of an interrupted launch
+        if run not in current:
+            store.delete_run(run.run_id)
 
 
 def _ui_command(uri: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ from orchestrator.plan import Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
+from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
 from workers.record import RunRecord
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
+from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.trial import TrialResult
 from workers.trial_run import LEASE
@@ -40,18 +43,23 @@ class Work:
     busy_seconds: float = 0.0  # of all devices together
     usage: str = ""  # what was made of the cluster
 
-    def carry_out(self, cluster: "Cluster", todo: Plan, records: Mapping[str, RunRecord]) -> bool:
-        """Train, and measure each trial as soon as it is trained; False if interrupted."""
-        started, run_ids = time.monotonic(), self._claim(todo.train, records)
+    def carry_out(self, cluster: "Cluster", todo: Plan, records: Mapping[str, RunRecord]) -> None:
+        """Train, and measure each trial as soon as it is trained."""
+        started = time.monotonic()
         try:
-            return self._train_and_measure(cluster, todo, run_ids)
+            self._train_and_measure(cluster, todo, self._claim(todo.train, records))
+            self._settle()
+        except BaseException:
+            # At once: whoever asked this process to end may not wait until Ray has ended.
+            with self.store.impatient(), suppress(StoreUnreachable):
+                self._settle()
+            raise
         finally:
-            self._settle(set(run_ids.values()))
             seconds = time.monotonic() - started
             busy = self.busy_seconds / (seconds * cluster.slots)
             self.usage = f"{cluster.devices} for {duration(seconds)}, busy {busy:.0%} of the time"
 
-    def _train_and_measure(self, cluster: "Cluster", todo: Plan, run_ids: Mapping[str, str]) -> bool:
+    def _train_and_measure(self, cluster: "Cluster", todo: Plan, run_ids: Mapping[str, str]) -> None:
         from orchestrator import schedule
 
         part, runtime = cluster.part(self.devices_per_trial), self.runtime.on(cluster.device)
@@ -74,11 +82,10 @@ class Work:
             backlog = list(todo.measure)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)
-            if tasks and not schedule.train(part, tasks, training, trained, measurements.advance):
-                return False
+            if tasks:
+                schedule.train(part, tasks, training, trained, measurements.advance)
             measurements.add(backlog)
             measurements.finish()
-        return True
 
     def _claim(self, trials: tuple[TrialSpec, ...], records: Mapping[str, RunRecord]) -> dict[str, str]:
         """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
@@ -92,6 +99,7 @@ class Work:
             if trial.trial_id in records:
                 run_ids[trial.trial_id] = records[trial.trial_id].run_id
                 self.store.set_tags(run_ids[trial.trial_id], {**identity, **tags})
+                self.store.complete_run(records[trial.trial_id], trial.parameters)
                 self.store.set_status(run_ids[trial.trial_id], "SCHEDULED")
             else:
                 name = run_name(trial, self.study.axes)
@@ -105,17 +113,11 @@ class Work:
         colors = column_colors(columns)
         return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
 
-    def _settle(self, run_ids: set[str]) -> None:
-        """A true status for runs whose process could not give it; a run under another lease is another launch's."""
-        died = {result.run_id: result.error or "" for _, result in self.failures}
-        experiment = self.store.find_study(self.study.name)
-        for record in [] if experiment is None else self.store.runs(experiment, "trial"):
-            ours = record.run_id in run_ids and record.tags.get(LEASE) == self.lease
-            if not ours or record.status not in ("RUNNING", "SCHEDULED"):
-                continue
-            if record.run_id in died:
-                self.store.set_tags(record.run_id, {"failure.training": died[record.run_id]})
-            self.store.set_status(record.run_id, "FAILED" if record.run_id in died else "KILLED")
+    def _settle(self) -> None:
+        """A true status for runs whose process could not give it."""
+        settle(
+            self.store, self.study.name, self.lease, {result.run_id: result.error or "" for _, result in self.failures}
+        )
 
     def _ended(self, progress: Progress, stage: Stage, trial: TrialSpec, result: TrialResult, devices: float) -> None:
         """Every task that ends goes to the progress line, and to the closing table if it failed."""

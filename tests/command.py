@@ -1,5 +1,6 @@
 """Running the real command in a real process, and reading what it left in the real store."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -30,18 +31,19 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def start(
-    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, **changes: str
+    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, output: Path | None = None, **changes: str
 ) -> subprocess.Popen[str]:
-    """The command as a process of its own, at the head of its own process group."""
-    return subprocess.Popen(
-        [sys.executable, *command, *arguments],
-        cwd=ROOT,
-        env={**environment(cache), **changes},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    """The command as a process of its own, at the head of its own process group; what it says may go to a file."""
+    with contextlib.nullcontext(subprocess.PIPE) if output is None else output.open("w") as place:
+        return subprocess.Popen(
+            [sys.executable, *command, *arguments],
+            cwd=ROOT,
+            env={**environment(cache), **changes},
+            stdout=place,
+            stderr=place,
+            text=True,
+            start_new_session=True,
+        )
 
 
 def run(
@@ -77,6 +79,29 @@ def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
     """Of the study SMALL; a test may have added another width to the undisturbed one."""
     expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
     assert histories(folder) == expected
+
+
+def has_trained(folder: Path, steps: int) -> bool:
+    """Whether a trial is past that step and not at its end."""
+    if not (folder / "store" / "mlflow.db").exists():
+        return False
+    try:
+        reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
+    except (AssertionError, ValueError):  # the driver is still making the store
+        return False
+    return any(steps <= step < 1200 for step in reached)
+
+
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """Processes below another one, with their command lines."""
+    found: list[tuple[int, str]] = []
+    try:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            title = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found += [(int(child), title), *descendants(int(child))]
+    except (FileNotFoundError, ProcessLookupError):
+        return found  # it ended meanwhile
+    return found
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:

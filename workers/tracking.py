@@ -118,16 +118,24 @@ class RunStore:
 
         MLflow keeps parameters as text, which sorts 1, 12, 2; the mirror sorts and plots as a number.
         """
-        run_id = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info.run_id
-        now = now_ms()
-        numbers = {key: value for key, value in parameters.items() if isinstance(value, int | float)}
+        info = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info
+        self._set_parameters(info.run_id, info.start_time, parameters)
+        self._client.update_run(info.run_id, status="SCHEDULED")
+        return info.run_id
+
+    def complete_run(self, record: RunRecord, parameters: Mapping[str, Any]) -> None:
+        """Give a run its parameters, should the process that created it have died before it did."""
+        if parameters.keys() - record.parameters.keys() or _mirrored(parameters).keys() - record.points.keys():
+            created = self._client.get_run(record.run_id).info.start_time
+            self._set_parameters(record.run_id, created, parameters)
+
+    def _set_parameters(self, run_id: str, created: int, parameters: Mapping[str, Any]) -> None:
+        # A time stamp that a second attempt gives again: what is there already is not stored twice.
         self._client.log_batch(
             run_id,
             params=[Param(key, str(value)) for key, value in parameters.items()],
-            metrics=[Metric(f"hp/{key}", float(value), now, 0) for key, value in numbers.items()],
+            metrics=[Metric(key, value, created, 0) for key, value in _mirrored(parameters).items()],
         )
-        self._client.update_run(run_id, status="SCHEDULED")
-        return run_id
 
     def set_status(self, run_id: str, status: str) -> None:
         """RUNNING, SCHEDULED, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
@@ -275,6 +283,11 @@ def _first_use(uri: str) -> Generator[None, None, None]:
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _mirrored(parameters: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among the parameters, as metrics."""
+    return {f"hp/{key}": float(value) for key, value in parameters.items() if isinstance(value, int | float)}
 
 
 def _record(run: Run) -> RunRecord:

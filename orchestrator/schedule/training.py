@@ -4,6 +4,7 @@ It gets one grid over the list of what is still to do and reuses its processes, 
 second and not the seconds of a fresh process. Its own directory is scratch.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.trial import TrialResult, run_trial
 
+# Tune would catch Ctrl-C, snapshot a state that nobody reads, and return as if all were done.
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+
 
 def train(
     part: Part,
@@ -23,8 +27,8 @@ def train(
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
     meanwhile: Callable[[], None],
-) -> bool:
-    """Train all tasks, as many at once as fit; False if it was interrupted.
+) -> None:
+    """Train all tasks, as many at once as fit.
 
     `on_result` hears of each task as it ends; `meanwhile` is called several times a second.
     """
@@ -51,7 +55,6 @@ def train(
                 failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
             ),
         ).fit()
-    return listener.heard == len(tasks)
 
 
 class _Listener(tune.Callback):
@@ -64,7 +67,6 @@ class _Listener(tune.Callback):
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.tasks, self.on_result, self.meanwhile = tasks, on_result, meanwhile
-        self.heard = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles its callbacks into its scratch directory, where nobody reads them.
@@ -84,6 +86,5 @@ class _Listener(tune.Callback):
 
     def tell(self, task: TrainingTask, result: TrialResult) -> None:
         """Pass one result on."""
-        self.heard += 1
         if self.on_result is not None:
             self.on_result(task.trial, result)

@@ -55,6 +55,17 @@ def test_a_created_run_waits_with_its_settings(store: RunStore, run_id: str) -> 
     assert record.checkpoints == ()
 
 
+def test_a_run_whose_maker_died_is_completed_once(store: RunStore) -> None:
+    experiment, settings = store.open_study("study", {}), {"model": "mlp", "model.width": 2}
+    run_id = store.create_run(experiment, "width=0002", "trial", {}, {})
+    for _ in range(2):
+        store.complete_run(store.get(run_id), settings)
+    whole = store.get(store.create_run(experiment, "whole", "trial", {}, settings))
+    completed = store.get(run_id)
+    assert (completed.parameters, completed.points) == (whole.parameters, whole.points)
+    assert store.history(run_id, "hp/model.width") == [Point(0, 2.0)]
+
+
 def test_runs_are_found_by_role_over_many_pages(store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.tracking.PAGE", 2)
     experiment = store.find_study("study")
