@@ -109,5 +109,6 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], se
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+            raise AssertionError(process.communicate())
