@@ -38,8 +38,8 @@ clean: ## Remove the environment and caches; results in store/ and reports/ stay
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	@echo "Installing the tools for tests and checks, and the peers of benchmarks ..."
-	@$(PIP) --editable '.[test,benchmarks]'
+	@echo "Installing the tools for tests and checks, the MLflow server's parts, and the peers of benchmarks ..."
+	@$(PIP) --editable '.[server,test,benchmarks]'
 	@touch $@
 
 .venv/created:

@@ -55,30 +55,42 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+def stored_runs(store: RunStore, role: str = "trial", study: str = "double_descent") -> dict[str, RunRecord]:
     """Stored runs of the study, by name."""
-    store = RunStore(local_store(folder / "store"))
-    experiment = store.find_study("double_descent")
+    experiment = store.find_study(study)
     assert experiment is not None
     found = store.runs(experiment, role)
     assert len({record.name for record in found}) == len(found), "no run is stored twice"
     return {record.name: record for record in found}
 
 
-def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
     """Every point of every metric of every trial."""
-    store = RunStore(local_store(folder / "store"))
     return {
         (name, key): store.history(record.run_id, key)
-        for name, record in records(folder).items()
+        for name, record in stored_runs(store).items()
         for key in record.points
     }
 
 
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Stored runs of the study in the folder's own store, by name."""
+    return stored_runs(RunStore(local_store(folder / "store")), role)
+
+
+def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+    """Every point of every metric of every trial in the folder's own store."""
+    return stored_histories(RunStore(local_store(folder / "store")))
+
+
+def undisturbed_histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+    """Of the study SMALL that ran through; a test may have added another width to it."""
+    return {key: points for key, points in histories(folder).items() if "width=0006" not in key[0]}
+
+
 def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
-    """Of the study SMALL; a test may have added another width to the undisturbed one."""
-    expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
-    assert histories(folder) == expected
+    """As if nothing had happened."""
+    assert histories(folder) == undisturbed_histories(undisturbed)
 
 
 def has_trained(folder: Path, steps: int) -> bool:

@@ -45,9 +45,11 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
 
 def test_constraints_pin_every_declared_dependency_and_nothing_but_versions():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
-    names = {normalized(match.group()) for match in map(NAME.match, declared) if match}
-    assert len(names) == len(declared)
+    names: set[str] = set()
+    for declared in (project["dependencies"], *project["optional-dependencies"].values()):
+        found = {normalized(match.group()) for match in map(NAME.match, declared) if match}
+        assert len(found) == len(declared)
+        names |= found
     pinned = pins()
     assert names - {normalized(name) for name in pinned} == set()
     assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in pinned.values()), "no local or URL versions"

@@ -67,6 +67,13 @@ class Measured:
     notes: tuple[str, ...]
 
 
+def inside(path: str) -> str:
+    """The path, if it stays below the folder it is relative to; ValueError if it could lead out of it."""
+    if any(part in ("", ".", "..") for part in path.split("/")) or any(c in path for c in "\\\0:"):
+        raise ValueError(f"artifact name {path!r} is not valid: it must stay below its folder, as report/data.csv")
+    return path
+
+
 def measurement_path(key: str, step: int) -> str:
     """Artifact that records one measurement of a run."""
     return f"measurements/{key}/step-{step:09d}.json"

@@ -25,7 +25,7 @@ import numpy as np
 
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
-from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
+from workers.record import Point, RunRecord, Sample, inside, measured_tag, measurement_path, now_ms
 from workers.store_address import StoreError, StoreUnreachable
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
@@ -92,7 +92,7 @@ class RunStore:
         """Beside a SQLite file; otherwise the server's own choice."""
         if not self.uri.startswith("sqlite:///"):
             return None
-        return str(Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts" / name)
+        return str(Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts" / inside(name))
 
     def runs(self, experiment_id: str, role: str) -> list[RunRecord]:
         """All runs of a role, oldest first, with the latest point of each metric."""
@@ -170,7 +170,7 @@ class RunStore:
 
     def write_file(self, run_id: str, path: str, data: bytes) -> None:
         """Store an artifact under a path relative to the run's own folder; whole or not at all."""
-        place = Path(path)
+        place = Path(inside(path))
         with tempfile.TemporaryDirectory() as scratch:
             local = Path(scratch) / place.name
             local.write_bytes(data)
@@ -180,12 +180,12 @@ class RunStore:
         """An artifact's bytes; FileNotFoundError if there is none."""
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
+                return Path(self._client.download_artifacts(run_id, inside(path), scratch)).read_bytes()
             except (MlflowException, OSError) as error:
                 raise FileNotFoundError(f"run {run_id} has no artifact {path} ({_first_line(error)})") from None
 
     def has_file(self, run_id: str, path: str) -> bool:
-        folder = str(Path(path).parent)
+        folder = str(Path(inside(path)).parent)
         return any(item.path == path for item in self._client.list_artifacts(run_id, None if folder == "." else folder))
 
     def write_json(self, run_id: str, path: str, value: Any) -> None:

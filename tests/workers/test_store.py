@@ -1,10 +1,12 @@
 """RunStore and TrialRun on a real MLflow store."""
 
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -193,10 +195,21 @@ def test_files_come_back_as_they_went(store: RunStore, run_id: str) -> None:
         store.read_file(run_id, "nothing.txt")
 
 
+@pytest.mark.parametrize("name", ["../run.json", "a/../../b", "/etc/passwd", "a//b", "", "a\\..\\b", "file:b", "a/."])
+def test_a_name_that_leads_out_of_the_run_is_refused(store: RunStore, run_id: str, name: str) -> None:
+    for ask in (store.read_file, store.has_file, partial(store.write_json, value={})):
+        with pytest.raises(ValueError, match=rf"artifact name {re.escape(repr(name))} is not valid"):
+            ask(run_id, name)
+    with pytest.raises(ValueError, match="is not valid: it must stay below"):
+        store.open_study(name, {})
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
         ("http://127.0.0.1:9", "no MLflow server answers at http://127.0.0.1:9"),
+        ("http://me:secret@127.0.0.1:9", "MLFLOW_TRACKING_PASSWORD, and give http://127.0.0.1:9$"),
+        ("http://127.0.0.1:port", "no MLflow server answers at http://127.0.0.1:port"),
         ("mlruns", "tracking URI 'mlruns' is not valid"),
         ("file:///tmp/mlruns", "is not valid: use sqlite"),
     ],
