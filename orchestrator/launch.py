@@ -2,7 +2,6 @@
 
 import math
 import os
-import secrets
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
+from orchestrator.liveness import new_lease
 from orchestrator.plan import Plan, State, plan
 from orchestrator.publish import publish
 from orchestrator.results import results
@@ -22,6 +22,7 @@ from orchestrator.study import Study, run_name
 from orchestrator.table import Results
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
+from workers.disk_space import DiskFull
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
@@ -82,7 +83,7 @@ class Launch:
 
     def __init__(self, study: Study, settings: Settings, console: Console) -> None:
         self.study, self.settings, self.console = study, settings, console
-        self.lease = secrets.token_hex(8)
+        self.lease = new_lease()
         self.work: Work | None = None  # what this launch did, once it has begun
         settings.check_store()
         check_writable_folder(settings.folder)
@@ -123,6 +124,11 @@ class Launch:
             self._settle()
             self._close()
             raise
+        except (StoreUnreachable, DiskFull) as error:
+            self._close()
+            line = f"stopped: {error}; the same command continues from what is stored"
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            return FAILED
         return self._close()
 
     def show_plan(self) -> int:

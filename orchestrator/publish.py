@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.study import Study
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
+from workers.disk_space import told_if_full
 from workers.measuring import measurement_key
-from workers.record import RunRecord, Sample, now_ms
+from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE
 from workers.tracking import RunStore
-from workers.trial_run import LEASE
 
 DECLARATION, REPORT = "sweep.declaration", "sweep.report"
 MANIFEST = "manifest.json"
@@ -67,12 +66,15 @@ def publish(
 
 def _write(report: Report, folder: Path) -> Path:
     """Each file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in report.files.items():
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as scratch:
-            scratch.write(data)
-        os.chmod(scratch.name, 0o644)
-        os.replace(scratch.name, folder / name)
+    with told_if_full(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in report.files.items():
+            part = folder / f".{name}.{os.getpid()}.part"
+            try:
+                part.write_bytes(data)
+                os.replace(part, folder / name)
+            finally:
+                part.unlink(missing_ok=True)
     return folder
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from workers.record import RunRecord
 from workers.tracking import RunStore
-from workers.trial_run import LEASE
 
 ROLES = ("trial", "sweep", "curve")
 ACTIVE = ("RUNNING", "SCHEDULED")
@@ -19,7 +18,7 @@ def settle(store: RunStore, study: str, lease: str, died: Mapping[str, str] | No
     if experiment is None:
         return []
     runs = [run for role in ROLES for run in store.runs(experiment, role)]
-    left = [run for run in runs if run.status in ACTIVE and run.tags.get(LEASE) == lease]
+    left = [run for run in runs if run.status in ACTIVE and run.lease == lease]
     for run in left:
         if run.run_id in causes:
             store.set_tags(run.run_id, {"failure.training": causes[run.run_id]})

@@ -17,13 +17,12 @@ from orchestrator.results import results
 from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
-from workers.record import RunRecord
+from workers.record import LEASE, RunRecord
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.trial import TrialResult
-from workers.trial_run import LEASE
 
 if TYPE_CHECKING:
     from orchestrator.schedule import Cluster

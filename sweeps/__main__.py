@@ -16,6 +16,7 @@ from rich.console import Console
 from measures.registry import Component, Entry, registry
 from orchestrator import ending
 from orchestrator.dimensions import intrinsic_dimension
+from orchestrator.doctor import doctor
 from orchestrator.environment import CannotStart
 from orchestrator.study import Study
 
@@ -134,6 +135,7 @@ def gensweep() -> App:
     app.command(_show, name="show")
     app.command(intrinsic_dimension, name="intrinsic-dimension")
     app.command(reproduce)
+    app.command(doctor)
     for action in (plan, run, measure, report, status):
         group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
         for entry in studies.entries.values():

@@ -31,12 +31,20 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def start(
-    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, output: Path | None = None, **changes: str
+    cache: Path,
+    arguments: Sequence[str],
+    command: Sequence[str] = STUDY,
+    output: Path | None = None,
+    within: Sequence[str] = (),
+    **changes: str,
 ) -> subprocess.Popen[str]:
-    """The command as a process of its own, at the head of its own process group; what it says may go to a file."""
+    """The command as a process of its own, at the head of its own process group; what it says may go to a file.
+
+    `within` is a command that starts it in other surroundings.
+    """
     with contextlib.nullcontext(subprocess.PIPE) if output is None else output.open("w") as place:
         return subprocess.Popen(
-            [sys.executable, *command, *arguments],
+            [*within, sys.executable, *command, *arguments],
             cwd=ROOT,
             env={**environment(cache), **changes},
             stdout=place,

@@ -6,7 +6,6 @@ has no tag does not exist. Only `MlflowClient` with an explicit run id is used: 
 state, reopens finished runs and ends crashed ones as FINISHED.
 """
 
-import fcntl
 import io
 import json
 import logging
@@ -14,7 +13,6 @@ import math
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,8 +23,21 @@ import numpy as np
 
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
-from workers.record import Point, RunRecord, Sample, inside, measured_tag, measurement_path, now_ms
-from workers.store_address import StoreError, StoreUnreachable
+from workers.disk_space import DiskFull, is_full, told_if_full
+from workers.patience import Patient, first_line
+from workers.record import (
+    Point,
+    RunRecord,
+    Sample,
+    inside,
+    measured_tag,
+    measurement_path,
+    measurement_record,
+    measurement_samples,
+    mirrored,
+)
+from workers.sqlite_lock import alone_at_first
+from workers.store_address import StoreError
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -39,8 +50,6 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 from mlflow import MlflowClient  # after the settings above
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from requests.exceptions import ChunkedEncodingError, RequestException, Timeout
-from requests.exceptions import ConnectionError as RequestsConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
@@ -48,8 +57,6 @@ for _chatty in ("mlflow", "alembic"):  # both announce database migrations at IN
 
 PAGE = 500  # runs per search request
 BATCH = 1000  # metrics per request: what MLflow admits
-PATIENCE = 600.0  # seconds for which a store that does not answer is asked again
-LONGEST_PAUSE = 15.0
 
 
 class RunStore:
@@ -58,21 +65,21 @@ class RunStore:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         try:
-            with _first_use(uri):
-                self._patient = _Patient(MlflowClient(tracking_uri=uri), uri)
+            with alone_at_first(uri):
+                self._patient = Patient(MlflowClient(tracking_uri=uri), uri)
                 self._client = cast("MlflowClient", self._patient)
                 self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
+            raise StoreError(f"the MLflow store {uri} cannot be used: {first_line(error)}") from None
 
     @contextmanager
     def impatient(self) -> Generator[None, None, None]:
         """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
-        self._patient.seconds = 0.0
+        patience, self._patient.seconds = self._patient.seconds, 0.0
         try:
             yield
         finally:
-            self._patient.seconds = PATIENCE
+            self._patient.seconds = patience
 
     def find_study(self, name: str) -> str | None:
         """Experiment id of a study, or None."""
@@ -90,34 +97,34 @@ class RunStore:
 
     def _artifact_location(self, name: str) -> str | None:
         """Beside a SQLite file; otherwise the server's own choice."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return str(Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts" / inside(name))
+        return None if self.artifact_folder is None else str(self.artifact_folder / inside(name))
+
+    @property
+    def artifact_folder(self) -> Path | None:
+        """Where a store of this machine keeps its artifacts, as STUDY/RUN/artifacts/..."""
+        path = self.uri.removeprefix("sqlite:///")
+        return None if path == self.uri else Path(path).parent / "artifacts"
+
+    def studies(self) -> dict[str, str]:
+        """Experiment id of each study, by name."""
+        found = _all_pages(partial(self._client.search_experiments, max_results=PAGE))
+        return {experiment.name: experiment.experiment_id for experiment in found}
 
     def runs(self, experiment_id: str, role: str) -> list[RunRecord]:
         """All runs of a role, oldest first, with the latest point of each metric."""
-        records: list[RunRecord] = []
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [experiment_id],
-                f"tags.`sweep.role` = '{role}'",
-                max_results=PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            records += [_record(run) for run in page]
-            token = page.token
-            if not token:
-                return records
+        search = partial(
+            self._client.search_runs,
+            [experiment_id],
+            f"tags.`sweep.role` = '{role}'",
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+        )
+        return [_record(run) for run in _all_pages(search)]
 
     def create_run(
         self, experiment_id: str, name: str, role: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
     ) -> str:
-        """A new run that waits for its turn. Numbers among the parameters are mirrored as `hp/*` metrics.
-
-        MLflow keeps parameters as text, which sorts 1, 12, 2; the mirror sorts and plots as a number.
-        """
+        """A new run that waits for its turn. Numbers among the parameters are mirrored as metrics."""
         info = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info
         self._set_parameters(info.run_id, info.start_time, parameters)
         self._client.update_run(info.run_id, status="SCHEDULED")
@@ -125,7 +132,7 @@ class RunStore:
 
     def complete_run(self, record: RunRecord, parameters: Mapping[str, Any]) -> None:
         """Give a run its parameters, should the process that created it have died before it did."""
-        if parameters.keys() - record.parameters.keys() or _mirrored(parameters).keys() - record.points.keys():
+        if parameters.keys() - record.parameters.keys() or mirrored(parameters).keys() - record.points.keys():
             created = self._client.get_run(record.run_id).info.start_time
             self._set_parameters(record.run_id, created, parameters)
 
@@ -134,7 +141,7 @@ class RunStore:
         self._client.log_batch(
             run_id,
             params=[Param(key, str(value)) for key, value in parameters.items()],
-            metrics=[Metric(key, value, created, 0) for key, value in _mirrored(parameters).items()],
+            metrics=[Metric(key, value, created, 0) for key, value in mirrored(parameters).items()],
         )
 
     def set_status(self, run_id: str, status: str) -> None:
@@ -168,10 +175,19 @@ class RunStore:
     def get(self, run_id: str) -> RunRecord:
         return _record(self._client.get_run(run_id))
 
+    def find(self, run_id: str) -> RunRecord | None:
+        """A run, even one out of sight; None if the store has no such run."""
+        try:
+            return self.get(run_id)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
     def write_file(self, run_id: str, path: str, data: bytes) -> None:
         """Store an artifact under a path relative to the run's own folder; whole or not at all."""
         place = Path(inside(path))
-        with tempfile.TemporaryDirectory() as scratch:
+        with told_if_full(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as scratch:
             local = Path(scratch) / place.name
             local.write_bytes(data)
             self._client.log_artifact(run_id, str(local), None if place.parent == Path() else str(place.parent))
@@ -182,7 +198,9 @@ class RunStore:
             try:
                 return Path(self._client.download_artifacts(run_id, inside(path), scratch)).read_bytes()
             except (MlflowException, OSError) as error:
-                raise FileNotFoundError(f"run {run_id} has no artifact {path} ({_first_line(error)})") from None
+                if is_full(error):
+                    raise DiskFull(scratch) from None
+                raise FileNotFoundError(f"run {run_id} has no artifact {path} ({first_line(error)})") from None
 
     def has_file(self, run_id: str, path: str) -> bool:
         folder = str(Path(inside(path)).parent)
@@ -215,79 +233,24 @@ class RunStore:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
             self.write_file(run_id, f"{path}.npz", buffer.getvalue())
-        values = {name: [_json_number(e.value), _json_number(e.stderr)] for name, e in measurement.values.items()}
-        record = {
-            "step": step,
-            "timestamp": now_ms(),
-            "values": values,
-            "notes": list(measurement.notes),
-            "seconds": seconds,
-        }
-        self.write_json(run_id, f"{path}.json", record)
+        self.write_json(run_id, f"{path}.json", measurement_record(step, measurement, seconds))
         self.commit_measurement(run_id, measure, key, step)
 
     def commit_measurement(self, run_id: str, measure: str, key: str, step: int) -> None:
         """Make metrics of a stored record and commit it. Repeating it adds nothing: the record holds the time stamp."""
         record = self.read_json(run_id, measurement_path(key, step))
-        numbers: dict[str, float] = {}
-        for name, (value, stderr) in record["values"].items():
-            numbers[f"{measure}/{name}"] = math.nan if value is None else value
-            if stderr is not None:
-                numbers[f"{measure}/{name}.stderr"] = stderr
-        self.log_samples(run_id, [Sample(key, n, step, record["timestamp"]) for key, n in numbers.items()])
+        self.log_samples(run_id, measurement_samples(measure, record))
         commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
         self.set_tags(run_id, {measured_tag(key, step): commit})
 
 
-class _Patient:
-    """MLflow's client, which asks again while the store does not answer: a server that restarts costs no trial."""
-
-    def __init__(self, client: MlflowClient, uri: str) -> None:
-        self._client, self._uri = client, uri
-        self.seconds = PATIENCE
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(self._ask, getattr(self._client, name))
-
-    def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        deadline, pause = time.monotonic() + self.seconds, 0.5
-        while True:
-            try:
-                return method(*arguments, **options)
-            except (MlflowException, RequestException) as error:
-                if not _is_passing(error):
-                    raise
-                if time.monotonic() + pause > deadline:
-                    reason = _first_line(error)
-                    raise StoreUnreachable(f"the MLflow store {self._uri} does not answer: {reason}") from error
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _is_passing(error: MlflowException | RequestException) -> bool:
-    """Whether the store could not be asked, or not be asked now; everything else it has answered."""
-    if isinstance(error, MlflowException):
-        # The second is what MLflow says of a connection that fails, and of a server that answers 5xx again and again.
-        return error.error_code == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
-    return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError)
-
-
-@contextmanager
-def _first_use(uri: str) -> Generator[None, None, None]:
-    """One process at a time: MLflow's migrations of a fresh SQLite file fail when two of them race."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _mirrored(parameters: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among the parameters, as metrics."""
-    return {f"hp/{key}": float(value) for key, value in parameters.items() if isinstance(value, int | float)}
+def _all_pages(search: Callable[..., Any]) -> list[Any]:
+    """What a search of MLflow's finds, however many requests it takes."""
+    found = page = search()
+    while page.token:
+        page = search(page_token=page.token)
+        found = [*found, *page]
+    return list(found)
 
 
 def _record(run: Run) -> RunRecord:
@@ -299,12 +262,3 @@ def _record(run: Run) -> RunRecord:
 def _number(stored: float) -> float:
     """A metric as it was logged; MLflow keeps an infinity as the largest float."""
     return math.copysign(math.inf, stored) if abs(stored) == sys.float_info.max else stored
-
-
-def _json_number(value: float | None) -> float | None:
-    """JSON has no NaN: a value that is not valid is written as null, like a standard error that does not apply."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

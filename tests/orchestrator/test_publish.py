@@ -6,10 +6,9 @@ from measures.registry import Component
 from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.publish import DECLARATION, REPORT, declaration, publish
 from orchestrator.study import Study
-from workers.record import RunRecord, Sample
+from workers.record import LEASE, RunRecord, Sample
 from workers.spec import TrialSpec
 from workers.tracking import RunStore
-from workers.trial_run import LEASE
 
 TRIALS = tuple(
     TrialSpec(

@@ -17,11 +17,11 @@ from torch import nn
 from measures.inputs import Estimate, Measurement
 from tests.command import ROOT
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
-from workers.record import Point, Sample, measured_tag
+from workers.record import LEASE, Point, Sample, measured_tag
 from workers.runtime import Runtime
 from workers.store_address import StoreError, check_store
 from workers.tracking import RunStore
-from workers.trial_run import LEASE, Superseded, TrialRun
+from workers.trial_run import Superseded, TrialRun
 
 
 @pytest.fixture

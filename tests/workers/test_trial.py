@@ -15,18 +15,18 @@ from measures import Snapshot, layer_activations, linear_cka, measures
 from measures.examples import generator
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
-from workers import tracking
+from workers import patience
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.measuring import load_input, measure_checkpoint
-from workers.record import Point
+from workers.record import LEASE, Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable, local_store
 from workers.tracking import RunStore
 from workers.training import train
 from workers.trial import TrialResult, run_trial
-from workers.trial_run import LEASE, TrialRun
+from workers.trial_run import TrialRun
 
 REGRESSION = TrialSpec(
     dataset=Component("random_features", num_features=20, num_train=30, num_test=10),
@@ -192,7 +192,7 @@ def test_a_store_that_stays_away_fails_the_trial_in_one_line_and_says_where_thin
     small_trial: TrialSpec, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing listens at port 9 of the loopback address."""
-    monkeypatch.setattr(tracking, "PATIENCE", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE", 0.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = dataclasses.replace(runtime, tracking_uri="http://127.0.0.1:9")
     result = run_trial(small_trial, "run", "mine", away)
