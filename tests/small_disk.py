@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import ROOT
+
 UNSHARE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
@@ -59,5 +61,6 @@ def small_disk(folder: Path, megabytes: int) -> Generator[SmallDisk, None, None]
         assert holder.stdout is not None and holder.stdin is not None
         assert holder.stdout.readline() == "mounted\n"
         enter = ("nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials", "--")
-        yield SmallDisk(folder, Path(f"/proc/{holder.pid}/root{folder}"), enter)
+        here = ("env", f"--chdir={ROOT}")  # which entering a namespace forgets
+        yield SmallDisk(folder, Path(f"/proc/{holder.pid}/root{folder}"), (*enter, *here))
         holder.stdin.close()  # the end of what it reads is its end

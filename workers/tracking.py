@@ -54,6 +54,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
     logging.getLogger(_chatty).setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tells, with a traceback, what it raises anyway
 
 PAGE = 500  # runs per search request
 BATCH = 1000  # metrics per request: what MLflow admits
