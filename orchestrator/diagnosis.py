@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orchestrator.settling import ACTIVE
+from orchestrator.settling import RUNNING
 from workers.record import RunRecord
 
 QUIET_SECONDS = 600.0
@@ -24,9 +24,9 @@ class StoredFile:
     seconds: float
 
 
-def abandoned(records: Iterable[RunRecord], living: Callable[[str | None], bool]) -> list[RunRecord]:
-    """Runs that say something is done to them, by a launch that is dead."""
-    return [record for record in records if record.status in ACTIVE and not living(record.lease)]
+def abandoned(records: Iterable[RunRecord], lives: Callable[[RunRecord], bool]) -> list[RunRecord]:
+    """Runs that say they are being worked on, while nobody carries their study out; `lives` tells of one if it is."""
+    return [record for record in records if record.status == RUNNING and not lives(record)]
 
 
 def ownerless(files: Iterable[StoredFile], known: Callable[[str], bool]) -> list[PurePosixPath]:
@@ -36,7 +36,7 @@ def ownerless(files: Iterable[StoredFile], known: Callable[[str], bool]) -> list
 
 
 def removable(
-    files: Iterable[StoredFile], records: Mapping[str, RunRecord], living: Callable[[str | None], bool]
+    files: Iterable[StoredFile], records: Mapping[str, RunRecord], lives: Callable[[RunRecord], bool]
 ) -> list[PurePosixPath]:
     """Uploads that were never finished and checkpoint folders that were never committed, of launches that are dead.
 
@@ -45,7 +45,7 @@ def removable(
     newest: dict[PurePosixPath, float] = {}
     for file in files:
         run = records.get(file.path.parts[1]) if len(file.path.parts) > 2 else None
-        if run is not None and not living(run.lease) and (place := _uncommitted(file.path, run)) is not None:
+        if run is not None and not lives(run) and (place := _uncommitted(file.path, run)) is not None:
             newest[place] = min(file.seconds, newest.get(place, file.seconds))
     return [place for place, seconds in newest.items() if seconds > QUIET_SECONDS]
 

@@ -17,7 +17,7 @@ from orchestrator import environment
 from orchestrator.diagnosis import QUIET_SECONDS, StoredFile, abandoned, ownerless, removable
 from orchestrator.environment import CannotStart
 from orchestrator.launch import Settings
-from orchestrator.liveness import launch_lives
+from orchestrator.launches import LaunchLog
 from orchestrator.settling import ROLES
 from workers.leftovers import Finding, Marker, State, examine_node, node_leftovers, repaired, writable
 from workers.record import RunRecord
@@ -25,7 +25,7 @@ from workers.store_address import StoreError, store_exists
 from workers.tracking import RunStore
 from workers.trial import package_versions
 
-Lives = Callable[[str | None], bool]
+Lives = Callable[[RunRecord], bool]
 MARKED = "gensweep-doctor"  # experiment in which a run is made for the nodes to read, and taken out of sight again
 
 
@@ -43,7 +43,7 @@ def examination(settings: Settings, dry_run: bool) -> Iterable[Finding]:
         yield Finding(State.PERSON, str(error))
         return
     yield Finding(State.WELL, f"store {store.uri}: answers")
-    lives = cache(launch_lives)
+    lives = _lives(store)
     try:
         with store.impatient():
             yield from node_leftovers(settings.runtime.cache, store, lives, dry_run)
@@ -53,6 +53,16 @@ def examination(settings: Settings, dry_run: bool) -> Iterable[Finding]:
             yield from _files(store, settings.folder, lives, dry_run)
     except StoreError as error:
         yield Finding(State.PERSON, str(error))
+
+
+def _lives(store: RunStore) -> Lives:
+    """Whether the study of a run is being carried out now; of each study that is found out once."""
+
+    @cache
+    def is_carried_out(study: str) -> bool:
+        return LaunchLog(store, study).living() is not None
+
+    return lambda run: is_carried_out(run.study)
 
 
 def _records(store: RunStore) -> dict[str, RunRecord]:
@@ -105,7 +115,7 @@ def _remove(place: Path) -> None:
 
 def _nodes(settings: Settings, address: str, store: RunStore, lives: Lives, dry_run: bool) -> Iterable[Finding]:
     """Every node of the cluster: its versions, whether it reaches the store, what waits there."""
-    dead = frozenset(run.lease for run in _records(store).values() if not lives(run.lease))
+    dead = frozenset(run.study for run in _records(store).values() if not lives(run))
     try:
         environment.check_address(address)
         environment.prepare(address)

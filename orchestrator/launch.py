@@ -2,6 +2,8 @@
 
 import math
 import os
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +15,13 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
-from orchestrator.liveness import new_lease
-from orchestrator.plan import Plan, State, plan
-from orchestrator.publish import publish
+from orchestrator.launches import LaunchLog
+from orchestrator.plan import Plan, State, plan, remaining
+from orchestrator.publish import kept_status, publish
 from orchestrator.results import results
 from orchestrator.settling import settle
+from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
-from orchestrator.table import Results
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
 from workers.disk_space import DiskFull
@@ -83,7 +85,7 @@ class Launch:
 
     def __init__(self, study: Study, settings: Settings, console: Console) -> None:
         self.study, self.settings, self.console = study, settings, console
-        self.lease = new_lease()
+        self.lease = secrets.token_hex(8)
         self.work: Work | None = None  # what this launch did, once it has begun
         settings.check_store()
         check_writable_folder(settings.folder)
@@ -114,12 +116,7 @@ class Launch:
         An interruption goes on to the caller, once no run of this launch says any more that something is done to it.
         """
         try:
-            todo = self.plan()
-            self.console.print(plan_line(self.study, todo), soft_wrap=True)
-            if (todo.train and train) or todo.measure:
-                self._work(todo, train)
-            if self.records():
-                self.report()
+            self._carry_out(train)
         except KeyboardInterrupt:
             self._settle()
             self._close()
@@ -131,43 +128,79 @@ class Launch:
             return FAILED
         return self._close()
 
+    def _carry_out(self, train: bool) -> None:
+        latest, settled, records = self._latest_launch(), self._settled(), self.records()
+        todo = plan(self.study, records)
+        self.console.print(plan_line(self.study, todo), soft_wrap=True)
+        if (todo.train and train) or todo.measure:
+            self._work(todo, train, records, latest)
+            settled, records = self._settled(), self.records()
+        if records:
+            self._publish(records, settled)
+
     def show_plan(self) -> int:
         """Print what `run` would do."""
         self.console.print(plan_line(self.study, self.plan()), soft_wrap=True)
         return OK
 
     def show_status(self) -> int:
-        """Print the state of every trial."""
-        self.console.print(status_table(results(self.study, self.records())))
+        """Print how many trials are in which state, and what they have come to."""
+        trials = None
+        if (settled := self._settled()) is not None:
+            trials = kept_status(self.study, self.store, settled)
+        self.console.print(status_view(trials or statuses(results(self.study, self.records()))))
         return OK
 
     def report(self) -> int:
         """Publish what is stored."""
-        records = self.records()
+        settled, records = self._settled(), self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
-        published = publish(self.study, records, self.store, self.lease, self.settings.folder, self.settings.command)
+        self._publish(records, settled)
+        return OK
+
+    def _publish(self, records: Mapping[str, RunRecord], settled: int | None) -> None:
+        folder, command = self.settings.folder, self.settings.command
+        published = publish(self.study, records, self.store, self.lease, folder, command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
-        return OK
 
-    def _work(self, todo: Plan, train: bool) -> None:
+    @cached_property
+    def _log(self) -> LaunchLog:
+        return LaunchLog(self.store, self.study.name, self.study.question)
+
+    def _latest_launch(self) -> int:
+        """Number of the study's latest launch."""
+        launch = self._log.newest() if store_exists(self.settings.store_uri) else None
+        return 0 if launch is None else launch.number
+
+    def _settled(self) -> int | None:
+        """Number of the launch after which nothing more is stored; None if one is at work."""
+        return self._log.settled() if store_exists(self.settings.store_uri) else None
+
+    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> None:
         """Train and measure on a cluster."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
-            if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
+            if len(cluster.nodes) > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
                     f"the store {self.settings.store_uri} is a file of this machine, which the cluster's other "
-                    f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
+                    f"{len(cluster.nodes) - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
-            runtime, devices = self.settings.runtime, self.settings.devices_per_trial
-            self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
-            self.work.carry_out(cluster, todo, self.records())
+            for measured in self.study.measured:
+                cluster.check_needs(measured.measure.name, measured.needs)
+            with self._log.entered(self.lease) as launch:
+                if launch.number > latest + 1:
+                    records = self.records()
+                    todo = remaining(todo, plan(self.study, records))
+                runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+                self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
+                self.work.carry_out(cluster, todo)
 
     def _settle(self) -> None:
         """End the runs that an interrupted launch leaves, as far as the store answers now."""
@@ -228,18 +261,6 @@ def check_devices(devices: float) -> None:
     """CannotStart unless a trial can have so many devices somewhere."""
     if not 0 < devices < math.inf or (devices > 1 and devices != int(devices)):
         raise CannotStart(f"devices per trial {devices:g} is not valid: a whole number, or a fraction of a GPU below 1")
-
-
-def status_table(table: Results) -> Table:
-    """One row a trial: name, state, errors and losses, what failed."""
-    values = {(row.trial_id, row.quantity): row.value for row in table.rows}
-    shown = ("train/error", "test/error", "test/loss")
-    view = Table("trial", "state", *shown, "seconds", "failure")
-    for trial in table.trials:
-        numbers = [f"{values[key]:.4g}" if (key := (trial.trial_id, quantity)) in values else "" for quantity in shown]
-        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-        view.add_row(trial.name, trial.state, *numbers, seconds, Text(trial.failure or ""))
-    return view
 
 
 def plan_line(study: Study, todo: Plan) -> str:

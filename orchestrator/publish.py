@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from measures.registry import canonical_json
+from orchestrator import status
 from orchestrator.curves import Column, curves
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
+from orchestrator.status import TrialStatus
 from orchestrator.study import Study
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
 from workers.disk_space import told_if_full
@@ -25,7 +27,7 @@ from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE
 from workers.tracking import RunStore
 
-DECLARATION, REPORT = "sweep.declaration", "sweep.report"
+DECLARATION, REPORT, SETTLED = "sweep.declaration", "sweep.report", "sweep.settled"
 MANIFEST = "manifest.json"
 UI_ADDRESS = "http://127.0.0.1:5000"
 
@@ -40,9 +42,19 @@ class Published:
 
 
 def publish(
-    study: Study, records: Mapping[str, RunRecord], store: RunStore, lease: str, folder: Path, command: str
+    study: Study,
+    records: Mapping[str, RunRecord],
+    store: RunStore,
+    lease: str,
+    folder: Path,
+    command: str,
+    settled: int | None,
 ) -> Published:
-    """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run."""
+    """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run.
+
+    With it the status of all trials, if the records are those of a time when no launch was at work: that after launch
+    number `settled`.
+    """
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
@@ -59,7 +71,10 @@ def publish(
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    _keep_report(study, report, store, experiment, lease)
+    run_id = _keep_report(study, report, store, experiment, lease)
+    if settled is not None and (kept := store.get(run_id)).tags.get(SETTLED) != str(settled):
+        store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
+        store.set_tags(kept.run_id, {SETTLED: str(settled)})
     _keep_views(study, columns, store, experiment, lease)
     return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
 
@@ -94,6 +109,7 @@ def manifest(study: Study) -> dict[str, Any]:
                 "name": m.measure.name,
                 "settings": dict(m.measure.settings),
                 "at": m.at,
+                "needs": dataclasses.asdict(m.needs),
             }
             for m in study.measured
         ],
@@ -112,13 +128,22 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> None:
+def kept_status(study: Study, store: RunStore, settled: int) -> tuple[TrialStatus, ...] | None:
+    """The status that was kept after this launch; None if there is none."""
+    experiment = store.find_study(study.name)
+    kept = None if experiment is None else kept_run(store, experiment, declaration(study))
+    if kept is None or kept.tags.get(SETTLED) != str(settled):
+        return None
+    return status.from_json(store.read_json(kept.run_id, status.FILE))
+
+
+def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> str:
     """One study-level run for each declaration; its report is replaced when the numbers have changed."""
     identity = declaration(study)
     digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     kept = kept_run(store, experiment, identity)
     if kept is not None and kept.tags.get(REPORT) == digest:
-        return
+        return kept.run_id
     if kept is not None:
         run_id = kept.run_id
         store.set_tags(run_id, {LEASE: lease})
@@ -131,6 +156,7 @@ def _keep_report(study: Study, report: Report, store: RunStore, experiment: str,
         store.write_file(run_id, f"report/{name}", data)
     store.set_status(run_id, "FINISHED")
     store.set_tags(run_id, {REPORT: digest})  # last: without it, all of this is done again
+    return run_id
 
 
 def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:

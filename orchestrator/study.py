@@ -10,16 +10,17 @@ from typing import Literal
 from measures import compares_pairs, measures
 from measures.registry import Component
 from orchestrator.presentation import Presentation
-from workers.runtime import Checkpoints
+from workers.runtime import Checkpoints, Needs
 from workers.spec import TrialSpec
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure to take of every trial: of its final network, or of every checkpoint."""
+    """A measure to take of every trial, of its final network or of every checkpoint, and what it needs for that."""
 
     measure: Component
     at: Literal["final", "checkpoints"] = "final"
+    needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "measure", measures.resolve(self.measure))

@@ -63,6 +63,14 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
+def records_of(folder: Path, study: str, role: str = "trial") -> list[RunRecord]:
+    """Stored runs of a study."""
+    store = RunStore(local_store(folder / "store"))
+    experiment = store.find_study(study)
+    assert experiment is not None
+    return store.runs(experiment, role)
+
+
 def stored_runs(store: RunStore, role: str = "trial", study: str = "double_descent") -> dict[str, RunRecord]:
     """Stored runs of the study, by name."""
     experiment = store.find_study(study)
@@ -72,6 +80,11 @@ def stored_runs(store: RunStore, role: str = "trial", study: str = "double_desce
     return {record.name: record for record in found}
 
 
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Those in the folder's own store, of the study that most tests run."""
+    return stored_runs(RunStore(local_store(folder / "store")), role)
+
+
 def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
     """Every point of every metric of every trial."""
     return {
@@ -79,11 +92,6 @@ def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
         for name, record in stored_runs(store).items()
         for key in record.points
     }
-
-
-def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
-    """Stored runs of the study in the folder's own store, by name."""
-    return stored_runs(RunStore(local_store(folder / "store")), role)
 
 
 def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:

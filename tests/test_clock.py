@@ -34,7 +34,9 @@ def an_hour_earlier(tmp_path: Path) -> dict[str, str]:
 def times(folder: Path) -> list[tuple[str, int, int]]:
     """Run, step and time stamp (ms) of every stored training loss."""
     with sqlite3.connect(folder / "store" / "mlflow.db") as database:
-        question = "SELECT run_uuid, step, timestamp FROM metrics WHERE key = 'train/running_loss' ORDER BY run_uuid, step"
+        question = (
+            "SELECT run_uuid, step, timestamp FROM metrics WHERE key = 'train/running_loss' ORDER BY run_uuid, step"
+        )
         found = database.execute(question).fetchall()
     database.close()
     return found

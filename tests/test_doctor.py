@@ -1,10 +1,8 @@
 """`gensweep doctor` on what real crashes leave."""
 
 import os
-import platform
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,10 +11,9 @@ import pytest
 from orchestrator.diagnosis import QUIET_SECONDS
 from orchestrator.examination import examination
 from orchestrator.launch import Settings
-from orchestrator.settling import ACTIVE
 from tests.command import GENSWEEP, SMALL, assert_same_numbers, has_trained, records, run, start, wait_until
 from workers.leftovers import State
-from workers.record import LEASE, Point, Sample, checkpoint_tag
+from workers.record import Point, Sample, checkpoint_tag
 from workers.runtime import Runtime
 from workers.spool import Spool
 from workers.tracking import RunStore
@@ -38,12 +35,6 @@ def made_long_ago(path: Path) -> None:
     os.utime(path, (then, then))
 
 
-def dead_process() -> int:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
-
-
 def test_a_killed_driver_leaves_runs_that_the_doctor_ends_and_the_study_goes_on(
     tmp_path: Path, undisturbed: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +47,7 @@ def test_a_killed_driver_leaves_runs_that_the_doctor_ends_and_the_study_goes_on(
         return [each.text for each in found if each.state in (State.REPAIRED, State.FOUND)]
 
     def active() -> set[str]:
-        return {record.run_id for record in records(tmp_path).values() if record.status in ACTIVE}
+        return {record.run_id for record in records(tmp_path).values() if record.status == "RUNNING"}
 
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
@@ -75,9 +66,8 @@ def test_a_killed_driver_leaves_runs_that_the_doctor_ends_and_the_study_goes_on(
 
 @pytest.fixture
 def run_id(store: RunStore) -> str:
-    """A trial that was cut, of a launch whose process has ended."""
-    lease = f"{platform.node()}:{dead_process()}:0"
-    run_id = store.create_run(store.open_study("study", {}), "a trial", "trial", {LEASE: lease}, {})
+    """A trial that was cut, of a study that nobody carries out."""
+    run_id = store.create_run(store.open_study("study", {}), "a trial", "trial", {"sweep.study": "study"}, {})
     store.write_file(run_id, "checkpoints/step-000000010/state.safetensors", b"committed")
     store.set_tags(run_id, {checkpoint_tag(10): "sha"})
     store.write_file(run_id, "checkpoints/step-000000020/state.safetensors", b"no tag names it")
@@ -109,7 +99,7 @@ def test_every_kind_of_leftover_is_repaired_and_nothing_committed_is_touched(
 
     shown = doctor(tmp_path / "cache", tmp_path, "--dry-run")
     assert shown.returncode == 0 and len(lines(shown, "would repair")) == 7, shown.stdout + shown.stderr
-    assert there() == [True] * 5 and store.get(run_id).status == "SCHEDULED" and len(spool) == 2
+    assert there() == [True] * 5 and store.get(run_id).status == "RUNNING" and len(spool) == 2
     done = doctor(tmp_path / "cache", tmp_path)
     assert done.returncode == 0 and len(lines(done, "repaired")) == 7, done.stdout + done.stderr
     assert there() == [False] * 5

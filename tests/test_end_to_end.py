@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.publish import DECLARATION, declaration
+from orchestrator.results import results
+from orchestrator.status import FILE, from_json, statuses
+from sweeps.double_descent import double_descent
 from tests.command import (
     GENSWEEP,
     SMALL,
@@ -20,6 +24,8 @@ from tests.command import (
     wait_until,
 )
 from workers.record import Point
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -134,6 +140,16 @@ def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, und
         assert found[-1].value == pytest.approx(expected[-1].value, rel=0.05)
 
 
+def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    drivers = [start(cache, [*SMALL, "--folder", str(tmp_path)]) for _ in range(2)]
+    ended = [(*driver.communicate(timeout=200), driver.returncode) for driver in drivers]
+    assert sorted(code for *_, code in ended) == [0, 2], ended
+    (refusal,) = [errors for _, errors, code in ended if code == 2]
+    assert refusal.startswith("error: study double_descent is being carried out by launch 1 (process ")
+    assert refusal.count("\n") == 1
+    assert_same_numbers(tmp_path, undisturbed)
+
+
 def test_a_trial_that_raises_leaves_the_others_alone(tmp_path: Path, cache: Path) -> None:
     # A width whose weights no machine can hold: the allocation fails inside the trial.
     arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--folder", str(tmp_path)]
@@ -158,6 +174,14 @@ def test_reports_are_written_and_stored(undisturbed: Path) -> None:
         stored = Path(next((undisturbed / "store").glob(f"artifacts/*/{sweep.run_id}/artifacts")))
         assert names <= {path.name for path in (stored / "report").iterdir()}
         assert (stored / "manifest.json").exists()
+
+
+def test_the_status_that_is_kept_is_that_of_the_store(undisturbed: Path) -> None:
+    store = RunStore(local_store(undisturbed / "store"))
+    declared = double_descent(widths=(2, 5), label_noise=(0.15,), epochs=30)
+    kept = next(run for run in records(undisturbed, "sweep").values() if run.tags[DECLARATION] == declaration(declared))
+    fresh = {record.trial_id: record for record in records(undisturbed).values()}
+    assert from_json(store.read_json(kept.run_id, FILE)) == statuses(results(declared, fresh))
 
 
 def test_final_metrics_are_the_last_points(undisturbed: Path) -> None:

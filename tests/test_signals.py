@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ending import LINE
-from orchestrator.settling import ACTIVE, ROLES
+from orchestrator.settling import ROLES, RUNNING
 from tests.command import SMALL, assert_same_numbers, descendants, has_trained, records, run, start, wait_until
 from workers.store_address import local_store
 from workers.tracking import RunStore
@@ -37,7 +37,7 @@ class Interruptions:
         said = self.output.read_text()
         assert process.returncode == 128 + self.number, said
         assert said.count(LINE) == 1 and said.endswith(LINE + "\n") and "Traceback" not in said
-        assert not [name for name, status in self.statuses().items() if status in ACTIVE]
+        assert not [name for name, status in self.statuses().items() if status == RUNNING]
 
     def statuses(self) -> dict[str, str]:
         """Of all runs of the study, once there is one."""

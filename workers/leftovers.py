@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from workers.record import RunRecord
 from workers.runtime import Runtime
 from workers.spool import Spool
 from workers.store_address import StoreError, StoreUnreachable, check_store
@@ -82,15 +83,15 @@ def writable(folder: Path) -> Finding:
     return Finding(State.WELL, f"folder {folder}: can be written, {free / 2**30:.1f} GiB free")
 
 
-def examine_node(runtime: Runtime, dead: frozenset[str | None], marker: Marker | None, dry_run: bool) -> NodeReport:
-    """Look after the node that this runs on; of launches that are not known to be dead it leaves everything alone."""
+def examine_node(runtime: Runtime, dead: frozenset[str], marker: Marker | None, dry_run: bool) -> NodeReport:
+    """Look after the node that this runs on; of studies that are not known to be left it touches nothing."""
     versions = package_versions()
     try:
         check_store(runtime.tracking_uri)
         store = RunStore(runtime.tracking_uri)
         with store.impatient():
             found = _reading(store, marker) + node_leftovers(
-                runtime.cache, store, lambda lease: lease not in dead, dry_run
+                runtime.cache, store, lambda run: run.study not in dead, dry_run
             )
     except (StoreError, OSError) as error:
         found = [Finding(State.PERSON, str(error))]
@@ -106,19 +107,19 @@ def _reading(store: RunStore, marker: Marker | None) -> list[Finding]:
     return [Finding(State.WELL, f"store {store.uri}: answers, and gives the file that was just stored")]
 
 
-def node_leftovers(cache: Path, store: RunStore, living: Callable[[str | None], bool], dry_run: bool) -> list[Finding]:
+def node_leftovers(cache: Path, store: RunStore, lives: Callable[[RunRecord], bool], dry_run: bool) -> list[Finding]:
     """Look after this node's own folder: spools of runs whose launch is dead, data sets that were never finished."""
     spools = sorted((cache / "spool").glob("*"))
-    found = [each for folder in spools for each in _spool(folder, store, living, dry_run)]
+    found = [each for folder in spools for each in _spool(folder, store, lives, dry_run)]
     unfinished = sorted((cache / "datasets").glob(".*-*"))
     return [writable(cache), *found, *(each for folder in unfinished for each in _unfinished(folder, dry_run))]
 
 
-def _spool(folder: Path, store: RunStore, living: Callable[[str | None], bool], dry_run: bool) -> list[Finding]:
+def _spool(folder: Path, store: RunStore, lives: Callable[[RunRecord], bool], dry_run: bool) -> list[Finding]:
     run = store.find(folder.name)
     if run is None:
         return [Finding(State.LEFT, f"spool {folder}: of a run that this store does not have")]
-    if living(run.lease):
+    if lives(run):
         return [Finding(State.LEFT, f"spool {folder}: the launch of {run.name} lives and sends it itself")]
     found: list[Finding] = []
     for part in sorted(folder.glob("*.part")):

@@ -1,13 +1,11 @@
-"""Patience with a store that does not answer: a server that restarts, or a disk that is full, costs no trial."""
+"""Patience: asking again while a server does not answer. One that restarts, or a disk that is full, costs no trial."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from requests.exceptions import ChunkedEncodingError, Timeout
-from requests.exceptions import ConnectionError as RequestsConnectionError
 
 from workers.disk_space import is_full
 from workers.store_address import StoreUnreachable
@@ -17,22 +15,31 @@ LONGEST_PAUSE = 15.0
 
 
 class Patient:
-    """MLflow's client, which asks again while the store does not answer; StoreUnreachable after `seconds` of that."""
+    """A client whose every method is called again while its error `is_passing`; then StoreUnreachable."""
 
-    def __init__(self, client: Any, uri: str) -> None:
-        self._client, self._uri = client, uri
-        self.seconds = PATIENCE
+    def __init__(self, client: Any, uri: str, is_passing: Callable[[Exception], bool]) -> None:
+        self._client, self._uri, self._is_passing = client, uri, is_passing
+        self._seconds = PATIENCE
+
+    @contextmanager
+    def impatient(self) -> Generator[None, None, None]:
+        """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
+        before, self._seconds = self._seconds, 0.0
+        try:
+            yield
+        finally:
+            self._seconds = before
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self._ask, getattr(self._client, name))
 
     def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        deadline, pause = time.monotonic() + self.seconds, 0.5
+        deadline, pause = time.monotonic() + self._seconds, 0.5
         while True:
             try:
                 return method(*arguments, **options)
             except Exception as error:
-                if not is_passing(error):
+                if not self._is_passing(error):
                     raise
                 if time.monotonic() + pause > deadline:
                     raise StoreUnreachable(self._complaint(error)) from error
@@ -43,14 +50,6 @@ class Patient:
         if is_full(error) and self._uri.startswith("sqlite:///"):
             return f"no space is left in {Path(self._uri.removeprefix('sqlite:///')).parent}, the folder of the store"
         return f"the MLflow store {self._uri} does not answer: {first_line(error)}"
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether the store could not be asked, or not be asked now; everything else it has answered."""
-    if isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError) or is_full(error):
-        return True
-    # MLflow says the second of a connection that fails, and of a server that answers 5xx again and again.
-    return getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
 
 
 def first_line(error: BaseException) -> str:

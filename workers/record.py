@@ -53,6 +53,10 @@ class RunRecord:
         return self.tags.get(LEASE)
 
     @property
+    def study(self) -> str:
+        return self.tags.get("sweep.study", "")
+
+    @property
     def checkpoints(self) -> tuple[int, ...]:
         """Steps of the stored checkpoints, ascending."""
         return tuple(sorted(int(tag.split(".")[1]) for tag in self.tags if tag.startswith(CHECKPOINT)))

@@ -13,8 +13,8 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ import numpy as np
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
 from workers.disk_space import DiskFull, is_full, told_if_full
+from workers.garbage import garbage_kept
 from workers.patience import Patient, first_line
 from workers.record import (
     Point,
@@ -50,6 +51,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 from mlflow import MlflowClient  # after the settings above
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from requests.exceptions import ChunkedEncodingError, Timeout
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
@@ -67,31 +70,37 @@ class RunStore:
         self.uri = uri
         try:
             with alone_at_first(uri):
-                self._patient = Patient(MlflowClient(tracking_uri=uri), uri)
+                self._patient = Patient(MlflowClient(tracking_uri=uri), uri, _is_passing)
                 self._client = cast("MlflowClient", self._patient)
                 self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise StoreError(f"the MLflow store {uri} cannot be used: {first_line(error)}") from None
 
-    @contextmanager
-    def impatient(self) -> Generator[None, None, None]:
+    def impatient(self) -> AbstractContextManager[None]:
         """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
-        patience, self._patient.seconds = self._patient.seconds, 0.0
-        try:
-            yield
-        finally:
-            self._patient.seconds = patience
+        return self._patient.impatient()
 
     def find_study(self, name: str) -> str | None:
         """Experiment id of a study, or None."""
         experiment = self._client.get_experiment_by_name(name)
         return None if experiment is None else experiment.experiment_id
 
+    def create_study(self, name: str, tags: Mapping[str, str]) -> str | None:
+        """Experiment id of a new study; None if it is there already. Of two processes at once one creates it."""
+        try:
+            return self._client.create_experiment(name, self._artifact_location(name), dict(tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return None
+
+    def study_tags(self, experiment_id: str) -> Mapping[str, str]:
+        return self._client.get_experiment(experiment_id).tags
+
     def open_study(self, name: str, tags: Mapping[str, str]) -> str:
         """Experiment id of a study, created if need be, with these tags set."""
-        experiment_id = self.find_study(name)
-        if experiment_id is None:
-            experiment_id = self._client.create_experiment(name, artifact_location=self._artifact_location(name))
+        experiment_id = self.find_study(name) or self.create_study(name, {}) or self.find_study(name)
+        assert experiment_id is not None, "it was there, or has been created"
         for key, value in tags.items():
             self._client.set_experiment_tag(experiment_id, key, value)
         return experiment_id
@@ -125,10 +134,9 @@ class RunStore:
     def create_run(
         self, experiment_id: str, name: str, role: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
     ) -> str:
-        """A new run that waits for its turn. Numbers among the parameters are mirrored as metrics."""
+        """A new run, RUNNING as all of MLflow's are. Numbers among the parameters are mirrored as `hp/*` metrics."""
         info = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info
         self._set_parameters(info.run_id, info.start_time, parameters)
-        self._client.update_run(info.run_id, status="SCHEDULED")
         return info.run_id
 
     def complete_run(self, record: RunRecord, parameters: Mapping[str, Any]) -> None:
@@ -145,8 +153,17 @@ class RunStore:
             metrics=[Metric(key, value, created, 0) for key, value in mirrored(parameters).items()],
         )
 
+    def claim(self, run_id: str, key: str, value: str) -> bool:
+        """Whether this is the value of a parameter now: it is that of the first who claims it, and stays so."""
+        try:
+            self._client.log_param(run_id, key, value)
+        except MlflowException:  # it has a value, perhaps since a moment ago; or something else is wrong
+            if key not in self.get(run_id).parameters:
+                raise
+        return self.get(run_id).parameters[key] == value
+
     def set_status(self, run_id: str, status: str) -> None:
-        """RUNNING, SCHEDULED, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
+        """RUNNING, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
         if status in ("FINISHED", "FAILED", "KILLED"):
             self._client.set_terminated(run_id, status)
         else:
@@ -245,13 +262,26 @@ class RunStore:
         self.set_tags(run_id, {measured_tag(key, step): commit})
 
 
+def _is_passing(error: Exception) -> bool:
+    """Whether the store could not be asked, or not be asked now; everything else it has answered."""
+    if isinstance(error, MlflowException):
+        # The second is what MLflow says of a connection that fails, and of a server that answers 5xx again and again.
+        passing = error.error_code == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
+        return passing or is_full(error)
+    return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError) or is_full(error)
+
+
 def _all_pages(search: Callable[..., Any]) -> list[Any]:
     """What a search of MLflow's finds, however many requests it takes."""
-    found = page = search()
-    while page.token:
-        page = search(page_token=page.token)
-        found = [*found, *page]
-    return list(found)
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        with garbage_kept():
+            page = search(page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def _record(run: Run) -> RunRecord:

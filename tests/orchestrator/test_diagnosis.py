@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from orchestrator.diagnosis import QUIET_SECONDS, StoredFile, abandoned, ownerless, removable
-from workers.record import LEASE, RunRecord
+from workers.record import RunRecord
 
 OLD = QUIET_SECONDS + 1
 UPLOAD = "study/r1/artifacts/report/.artifact.uploading.x7"
@@ -13,44 +13,42 @@ UNCOMMITTED = "study/r1/artifacts/checkpoints/step-000000020/state.safetensors"
 COMMITTED = "study/r1/artifacts/checkpoints/step-000000010/state.safetensors"
 
 
-def run(run_id: str, status: str, lease: str) -> RunRecord:
-    return RunRecord(run_id, run_id, status, {}, {LEASE: lease, "checkpoint.10": "sha"}, {})
+def run(run_id: str, status: str, study: str) -> RunRecord:
+    return RunRecord(run_id, run_id, status, {}, {"sweep.study": study, "checkpoint.10": "sha"}, {})
 
 
-def lives(lease: str | None) -> bool:
-    return lease == "living"
+def lives(run: RunRecord) -> bool:
+    return run.study == "living"
 
 
-def test_only_active_runs_of_dead_launches_are_abandoned() -> None:
-    runs = [
-        run(f"{status} {lease}", status, lease) for status in ("RUNNING", "SCHEDULED") for lease in ("dead", "living")
-    ]
-    runs.append(run("done", "FINISHED", "dead"))
-    assert [each.run_id for each in abandoned(runs, lives)] == ["RUNNING dead", "SCHEDULED dead"]
+def test_only_running_runs_of_studies_that_nobody_carries_out_are_abandoned() -> None:
+    kinds = [(status, study) for status in ("RUNNING", "FINISHED", "KILLED") for study in ("left", "living")]
+    runs = [run(f"{status} {study}", status, study) for status, study in kinds]
+    assert [each.run_id for each in abandoned(runs, lives)] == ["RUNNING left"]
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds", "lease", "removed"),
+    ("name", "seconds", "study", "removed"),
     [
-        (UPLOAD, OLD, "dead", [UPLOAD]),
-        (UPLOAD, QUIET_SECONDS, "dead", []),  # somebody may be writing it
+        (UPLOAD, OLD, "left", [UPLOAD]),
+        (UPLOAD, QUIET_SECONDS, "left", []),  # somebody may be writing it
         (UPLOAD, OLD, "living", []),
-        (UNCOMMITTED, OLD, "dead", ["study/r1/artifacts/checkpoints/step-000000020"]),
+        (UNCOMMITTED, OLD, "left", ["study/r1/artifacts/checkpoints/step-000000020"]),
         (UNCOMMITTED, OLD, "living", []),
-        (COMMITTED, OLD, "dead", []),
-        ("study/r1/artifacts/manifest.json", OLD, "dead", []),
-        ("study/unknown/artifacts/.artifact.uploading.x7", OLD, "dead", []),
+        (COMMITTED, OLD, "left", []),
+        ("study/r1/artifacts/manifest.json", OLD, "left", []),
+        ("study/unknown/artifacts/.artifact.uploading.x7", OLD, "left", []),
     ],
 )
-def test_files_that_nothing_names_are_removed(name: str, seconds: float, lease: str, removed: list[str]) -> None:
+def test_files_that_nothing_names_are_removed(name: str, seconds: float, study: str, removed: list[str]) -> None:
     files = [StoredFile(PurePosixPath(name), seconds)]
-    assert removable(files, {"r1": run("r1", "KILLED", lease)}, lives) == [PurePosixPath(each) for each in removed]
+    assert removable(files, {"r1": run("r1", "KILLED", study)}, lives) == [PurePosixPath(each) for each in removed]
 
 
 def test_a_folder_in_which_one_file_is_new_stays_as_a_whole() -> None:
     manifest = UNCOMMITTED.replace("state.safetensors", "manifest.json")
     files = [StoredFile(PurePosixPath(UNCOMMITTED), OLD), StoredFile(PurePosixPath(manifest), 1.0)]
-    assert removable(files, {"r1": run("r1", "KILLED", "dead")}, lives) == []
+    assert removable(files, {"r1": run("r1", "KILLED", "left")}, lives) == []
 
 
 def test_folders_of_unknown_runs_are_told_once() -> None:

@@ -41,7 +41,7 @@ def test_half_of_it_is_completed_and_the_whole_is_left_alone(store: RunStore, tm
     store.set_status(study_run, "KILLED")  # before its manifest was stored
 
     def published() -> dict[str, list[RunRecord]]:
-        publish(STUDY, records, store, "new", tmp_path, "gensweep run published")
+        publish(STUDY, records, store, "new", tmp_path, "gensweep run published", None)
         return {role: store.runs(experiment, role) for role in ("sweep", "curve")}
 
     whole = published()
