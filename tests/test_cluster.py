@@ -61,12 +61,12 @@ def details(cluster: Deployment, job: str) -> dict[str, Any]:
 
 
 def wait_until_it_trains(store: RunStore, job: subprocess.Popen[str]) -> None:
-    """Returns when a trial is under way, and has a checkpoint to go on from."""
+    """Returns when trials are under way, and each has a checkpoint to go on from."""
 
     def trains() -> bool:
         experiment = store.find_study("double_descent")
         runs = [] if experiment is None else store.runs(experiment, "trial")
-        return any(run.status == "RUNNING" and run.checkpoints for run in runs)
+        return any(run.status == "RUNNING" for run in runs) and all(run.checkpoints for run in runs)
 
     wait_until(trains, job)
 
