@@ -17,7 +17,7 @@ from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.launches import LaunchLog
 from orchestrator.plan import Plan, State, plan, remaining
-from orchestrator.publish import kept_status, publish
+from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
 from orchestrator.settling import settle
 from orchestrator.status import status_view, statuses
@@ -50,7 +50,7 @@ class Settings:
     def store_uri(self) -> str:
         """The store to use: as given, else MLFLOW_TRACKING_URI, else a local one."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if uri is None and environment.in_ray_job():
+        if uri is None and environment.ray_job() is not None:
             raise CannotStart("a Ray job needs MLFLOW_TRACKING_URI in its runtime environment: its folder is temporary")
         return uri or local_store(self.folder / "store")
 
@@ -195,6 +195,8 @@ class Launch:
             for measured in self.study.measured:
                 cluster.check_needs(measured.measure.name, measured.needs)
             with self._log.entered(self.lease) as launch:
+                if (job := environment.ray_job()) is not None:
+                    schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
                 if launch.number > latest + 1:
                     records = self.records()
                     todo = remaining(todo, plan(self.study, records))
@@ -211,6 +213,13 @@ class Launch:
                 settle(self.store, self.study.name, self.lease)
         except StoreUnreachable as error:
             self.console.print(f"{error}; runs may stay RUNNING", soft_wrap=True, highlight=False, markup=False)
+
+    def _run_of_job(self, job: str) -> str:
+        """The study's own run, which names the job in turn, made before there is a report to keep on it."""
+        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        run_id = study_run(self.study, self.store, self.lease, experiment).run_id
+        self.store.set_tags(run_id, {"sweep.ray_job": job})
+        return run_id
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.

@@ -58,12 +58,13 @@ def publish(
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
+    ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
     header = ReportHeader(
         study=study.name,
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: {ui_command}, then open {view_url(UI_ADDRESS, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open {view_url(ui, experiment, CURVES)}",),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
@@ -76,7 +77,7 @@ def publish(
         store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
         store.set_tags(kept.run_id, {SETTLED: str(settled)})
     _keep_views(study, columns, store, experiment, lease)
-    return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
+    return Published(place, ui_command, view_url(ui, experiment, CURVES))
 
 
 def _write(report: Report, folder: Path) -> Path:
@@ -137,21 +138,26 @@ def kept_status(study: Study, store: RunStore, settled: int) -> tuple[TrialStatu
     return status.from_json(store.read_json(kept.run_id, status.FILE))
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> str:
-    """One study-level run for each declaration; its report is replaced when the numbers have changed."""
+def study_run(study: Study, store: RunStore, lease: str, experiment: str) -> RunRecord:
+    """The study-level run of a declaration, made with its manifest if there is none yet, or none that is whole."""
     identity = declaration(study)
-    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     kept = kept_run(store, experiment, identity)
-    if kept is not None and kept.tags.get(REPORT) == digest:
-        return kept.run_id
-    if kept is not None:
-        run_id = kept.run_id
-        store.set_tags(run_id, {LEASE: lease})
-    else:
+    if kept is None:
         tags = {DECLARATION: identity, "sweep.study": study.name, LEASE: lease, **run_tags()}
-        run_id = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {})
-    if not store.has_file(run_id, MANIFEST):
-        store.write_json(run_id, MANIFEST, manifest(study))
+        kept = store.get(store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}))
+    if REPORT not in kept.tags and not store.has_file(kept.run_id, MANIFEST):
+        store.write_json(kept.run_id, MANIFEST, manifest(study))
+    return kept
+
+
+def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> str:
+    """The report on the study's run, which is replaced when the numbers have changed."""
+    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    kept = study_run(study, store, lease, experiment)
+    run_id = kept.run_id
+    if kept.tags.get(REPORT) == digest:
+        return run_id
+    store.set_tags(run_id, {LEASE: lease})
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
     store.set_status(run_id, "FINISHED")

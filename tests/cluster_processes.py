@@ -115,7 +115,7 @@ class Deployment:
         return self._node(self.service("worker", host), host, num_cpus, with_mlflow)
 
     def _node(self, node: Service, host: str, num_cpus: int, with_mlflow: bool) -> Process:
-        # A folder of its own, as on a machine of its own: nodes that share one take shipped code from each other's feet.
+        # Its own, as on a machine of its own: of nodes that share one, each throws away the code shipped to the others.
         scratch = Path(tempfile.mkdtemp(prefix="ray-"))  # short, for the paths of sockets have a limit
         options = [f"--node-ip-address={host}", f"--num-cpus={num_cpus}", f"--temp-dir={scratch}"]
         process = self._process(node, f"ray-{host}", options)
@@ -125,7 +125,7 @@ class Deployment:
         return replace(process, environment={**kept, **changes}, stop_signal=signal.SIGKILL, scratch=scratch)
 
     def _process(self, service: Service, name: str, options: Sequence[str] = ()) -> Process:
-        variables = {**_bare_environment(self.cache), **service.environment}
+        variables = {**bare_environment(self.cache), **service.environment}
         return Process(
             name=name,
             command=[_program(service.command[0]), *service.command[1:], *options],
@@ -152,7 +152,7 @@ class Deployment:
         )
 
 
-def _bare_environment(cache: Path) -> dict[str, str]:
+def bare_environment(cache: Path) -> dict[str, str]:
     """That of an image: the programs of the tests' environment, and of ours only what is shipped."""
     kept = {name: value for name, value in environment(cache).items() if name != "PYTHONPATH"}
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
@@ -167,10 +167,10 @@ def _create_database(folder: Path, settings: Mapping[str, str], user: str | None
             shutil.chown(path, user)
     options = [*settings["POSTGRES_INITDB_ARGS"].split(), f"--username={settings['POSTGRES_USER']}"]
     create = [_database_program("initdb"), "--pwfile=password", "-D", "data", *options]
-    subprocess.run(create, user=user, cwd=folder, capture_output=True, check=True)
+    subprocess.run(create, user=user, group=user, cwd=folder, capture_output=True, check=True)
     single = [_database_program("postgres"), "--single", "-D", "data", "template1"]
     statement = f"CREATE DATABASE {settings['POSTGRES_DB']};\n".encode()
-    subprocess.run(single, input=statement, user=user, cwd=folder, capture_output=True, check=True)
+    subprocess.run(single, input=statement, user=user, group=user, cwd=folder, capture_output=True, check=True)
 
 
 def _database_program(name: str) -> str:

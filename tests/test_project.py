@@ -59,3 +59,15 @@ def test_constraints_pin_every_declared_dependency_and_nothing_but_versions():
 def test_docker_is_no_package():
     # It would shadow the `docker` package, which MLflow imports.
     assert not (ROOT / "docker" / "__init__.py").exists()
+
+
+def test_nothing_is_unpickled():
+    # What is read from a store or a data set must not be able to run code.
+    forbidden = re.compile(
+        r"import pickle|pickle\.loads?\(|(?<!safetensors\.)torch\.load\(|allow_pickle=True|import joblib"
+    )
+    sources = [
+        path for name in ("measures", "workers", "orchestrator", "sweeps") for path in (ROOT / name).rglob("*.py")
+    ]
+    assert sources
+    assert [str(path) for path in sources if forbidden.search(path.read_text())] == []

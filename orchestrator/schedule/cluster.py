@@ -16,7 +16,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from orchestrator.ending import Terminated, own_signals
-from orchestrator.environment import CannotStart, in_ray_job
+from orchestrator.environment import CannotStart, ray_job
 from workers.runtime import Needs
 
 MAX_DEATHS = 2  # of the process of one trial or measurement, before it counts as failed
@@ -128,6 +128,6 @@ def _in_words(resources: Mapping[str, float]) -> str:
 def _shipped_code() -> dict[str, Any] | None:
     """This checkout, for the workers of another machine. A job has shipped its working directory already."""
     root = Path(__file__).parents[1]
-    if in_ray_job() or not (root / "pyproject.toml").exists():
+    if ray_job() is not None or not (root / "pyproject.toml").exists():
         return None
     return {"working_dir": str(root)}
