@@ -19,18 +19,20 @@ from orchestrator.launches import LaunchLog
 from orchestrator.plan import Plan, State, plan, remaining
 from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
+from orchestrator.settling import settle
 from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
+from workers.disk_space import DiskFull
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
+from workers.store_address import StoreError, StoreUnreachable, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
 
-OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
+OK, FAILED = 0, 1  # exit codes; 2, for bad input, and those of an interruption are the command line's
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,32 @@ class Launch:
         return plan(self.study, self.records())
 
     def run(self, *, train: bool = True) -> int:
-        """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
+        """Do what is left to do (only measurements, without `train`), publish the report; the exit code.
+
+        An interruption goes on to the caller, once no run of this launch says any more that something is done to it.
+        """
+        try:
+            self._carry_out(train)
+        except KeyboardInterrupt:
+            self._settle()
+            self._close()
+            raise
+        except (StoreUnreachable, DiskFull) as error:
+            self._close()
+            line = f"stopped: {error}; the same command continues from what is stored"
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            return FAILED
+        return self._close()
+
+    def _carry_out(self, train: bool) -> None:
         latest, settled, records = self._latest_launch(), self._settled(), self.records()
         todo = plan(self.study, records)
         self.console.print(plan_line(self.study, todo), soft_wrap=True)
-        interrupted = False
         if (todo.train and train) or todo.measure:
-            interrupted = not self._work(todo, train, records, latest)
+            self._work(todo, train, records, latest)
             settled, records = self._settled(), self.records()
         if records:
             self._publish(records, settled)
-        return self._close(interrupted)
 
     def show_plan(self) -> int:
         """Print what `run` would do."""
@@ -143,7 +160,8 @@ class Launch:
         return OK
 
     def _publish(self, records: Mapping[str, RunRecord], settled: int | None) -> None:
-        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command, settled)
+        folder, command = self.settings.folder, self.settings.command
+        published = publish(self.study, records, self.store, self.lease, folder, command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
@@ -161,8 +179,8 @@ class Launch:
         """Number of the launch after which nothing more is stored; None if one is at work."""
         return self._log.settled() if store_exists(self.settings.store_uri) else None
 
-    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
-        """Train and measure on a cluster; False if interrupted."""
+    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> None:
+        """Train and measure on a cluster."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
@@ -176,23 +194,30 @@ class Launch:
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
             for measured in self.study.measured:
                 cluster.check_needs(measured.measure.name, measured.needs)
-            try:
-                with self._log.entered(self.lease) as launch:
-                    if (job := environment.ray_job()) is not None:
-                        schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
-                    if launch.number > latest + 1:
-                        records = self.records()
-                        todo = remaining(todo, plan(self.study, records))
-                    runtime, devices = self.settings.runtime, self.settings.devices_per_trial
-                    self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
-                    return self.work.carry_out(cluster, todo)
-            except KeyboardInterrupt:
-                return False
+            with self._log.entered(self.lease) as launch:
+                if (job := environment.ray_job()) is not None:
+                    schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
+                if launch.number > latest + 1:
+                    records = self.records()
+                    todo = remaining(todo, plan(self.study, records))
+                runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+                self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
+                self.work.carry_out(cluster, todo)
+
+    def _settle(self) -> None:
+        """End the runs that an interrupted launch leaves, as far as the store answers now."""
+        if "store" not in vars(self):
+            return  # it was not even opened
+        try:
+            with self.store.impatient():
+                settle(self.store, self.study.name, self.lease)
+        except StoreUnreachable as error:
+            self.console.print(f"{error}; runs may stay RUNNING", soft_wrap=True, highlight=False, markup=False)
 
     def _run_of_job(self, job: str) -> str:
         """The study's own run, which names the job in turn, made before there is a report to keep on it."""
         experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
-        run_id = study_run(self.study, self.store, experiment).run_id
+        run_id = study_run(self.study, self.store, self.lease, experiment).run_id
         self.store.set_tags(run_id, {"sweep.ray_job": job})
         return run_id
 
@@ -219,8 +244,8 @@ class Launch:
                     raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
         return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
 
-    def _close(self, interrupted: bool) -> int:
-        """Say what failed and what is left, and turn it into an exit code."""
+    def _close(self) -> int:
+        """Say what failed, and turn it into an exit code."""
         failures = [] if self.work is None else self.work.failures
         if failures:
             table = Table("trial", "what happened", title=f"{len(failures)} failed (tracebacks are in MLflow)")
@@ -229,9 +254,6 @@ class Launch:
             self.console.print(table)
         if self.work is not None and self.work.usage:
             self.console.print(self.work.usage, highlight=False)
-        if interrupted:
-            self.console.print("interrupted; the same command continues from what is stored")
-            return INTERRUPTED
         return FAILED if failures else OK
 
 

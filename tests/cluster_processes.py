@@ -167,10 +167,10 @@ def _create_database(folder: Path, settings: Mapping[str, str], user: str | None
             shutil.chown(path, user)
     options = [*settings["POSTGRES_INITDB_ARGS"].split(), f"--username={settings['POSTGRES_USER']}"]
     create = [_database_program("initdb"), "--pwfile=password", "-D", "data", *options]
-    subprocess.run(create, user=user, cwd=folder, capture_output=True, check=True)
+    subprocess.run(create, user=user, group=user, cwd=folder, capture_output=True, check=True)
     single = [_database_program("postgres"), "--single", "-D", "data", "template1"]
     statement = f"CREATE DATABASE {settings['POSTGRES_DB']};\n".encode()
-    subprocess.run(single, input=statement, user=user, cwd=folder, capture_output=True, check=True)
+    subprocess.run(single, input=statement, user=user, group=user, cwd=folder, capture_output=True, check=True)
 
 
 def _database_program(name: str) -> str:

@@ -31,18 +31,27 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def start(
-    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, **changes: str
+    cache: Path,
+    arguments: Sequence[str],
+    command: Sequence[str] = STUDY,
+    output: Path | None = None,
+    within: Sequence[str] = (),
+    **changes: str,
 ) -> subprocess.Popen[str]:
-    """The command as a process of its own, at the head of its own process group."""
-    return subprocess.Popen(
-        [sys.executable, *command, *arguments],
-        cwd=ROOT,
-        env={**environment(cache), **changes},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    """The command as a process of its own, at the head of its own process group; what it says may go to a file.
+
+    `within` is a command that starts it in other surroundings.
+    """
+    with contextlib.nullcontext(subprocess.PIPE) if output is None else output.open("w") as place:
+        return subprocess.Popen(
+            [*within, sys.executable, *command, *arguments],
+            cwd=ROOT,
+            env={**environment(cache), **changes},
+            stdout=place,
+            stderr=place,
+            text=True,
+            start_new_session=True,
+        )
 
 
 def run(
@@ -71,6 +80,11 @@ def stored_runs(store: RunStore, role: str = "trial") -> dict[str, RunRecord]:
     return {record.name: record for record in found}
 
 
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Those in the folder's own store, of the study that most tests run."""
+    return stored_runs(RunStore(local_store(folder / "store")), role)
+
+
 def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
     """Every point of every metric of every trial."""
     return {
@@ -78,11 +92,6 @@ def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
         for name, record in stored_runs(store).items()
         for key in record.points
     }
-
-
-def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
-    """Stored runs of the study in the folder's own store, by name."""
-    return stored_runs(RunStore(local_store(folder / "store")), role)
 
 
 def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
@@ -98,6 +107,29 @@ def undisturbed_histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]
 def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
     """As if nothing had happened."""
     assert histories(folder) == undisturbed_histories(undisturbed)
+
+
+def has_trained(folder: Path, steps: int) -> bool:
+    """Whether a trial is past that step and not at its end."""
+    if not (folder / "store" / "mlflow.db").exists():
+        return False
+    try:
+        reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
+    except (AssertionError, ValueError):  # the driver is still making the store
+        return False
+    return any(steps <= step < 1200 for step in reached)
+
+
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """Processes below another one, with their command lines."""
+    found: list[tuple[int, str]] = []
+    try:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            title = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found += [(int(child), title), *descendants(int(child))]
+    except (FileNotFoundError, ProcessLookupError):
+        return found  # it ended meanwhile
+    return found
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:

@@ -49,6 +49,8 @@ class Process:
                 stderr=output,
                 cwd=self.folder,
                 user=self.user,
+                group=self.user,
+                extra_groups=None if self.user is None else [],
                 start_new_session=True,
             )
         deadline = time.monotonic() + seconds

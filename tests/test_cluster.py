@@ -60,19 +60,19 @@ def details(cluster: Deployment, job: str) -> dict[str, Any]:
         return json.load(answer)
 
 
-def wait_until_it_trains(store: RunStore, job: subprocess.Popen[str], since: int) -> int:
-    """Returns when more checkpoints are stored than were; the number of them."""
+def wait_until_it_trains(store: RunStore, job: subprocess.Popen[str]) -> None:
+    """Returns when trials are under way, and each has a checkpoint to go on from."""
 
-    def stored() -> int:
+    def trains() -> bool:
         experiment = store.find_study("double_descent")
-        return 0 if experiment is None else sum(len(run.checkpoints) for run in store.runs(experiment, "trial"))
+        runs = [] if experiment is None else store.runs(experiment, "trial")
+        return any(run.status == "RUNNING" for run in runs) and all(run.checkpoints for run in runs)
 
-    wait_until(lambda: stored() > since + 3, job)
-    return stored()
+    wait_until(trains, job)
 
 
-def stop(cluster: Deployment, store: RunStore, job: subprocess.Popen[str], name: str) -> None:
-    """`ray job stop`, and what it leaves behind."""
+def stop(cluster: Deployment, store: RunStore, job: subprocess.Popen[str], name: str) -> str:
+    """`ray job stop`, and what it leaves behind; what the job has said."""
     code, output = ended(ray(cluster, "job", "stop", name))
     assert code == 0, output
     _, output = ended(job)  # Ray's command ends a stopped job with 0
@@ -83,6 +83,7 @@ def stop(cluster: Deployment, store: RunStore, job: subprocess.Popen[str], name:
     assert told["status"] == "STOPPED"
     assert told["metadata"] == {"study": "double_descent", "study_run": study_run.run_id}
     assert study_run.tags["sweep.ray_job"] == name
+    return output
 
 
 def restart(cluster: Running, job: subprocess.Popen[str]) -> None:
@@ -96,14 +97,14 @@ def test_a_study_on_two_nodes_can_be_stopped_loses_its_database_and_is_reproduce
     cluster: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment, checkout = cluster.deployment, clean_checkout(tmp_path / "gensweep")
-    store, checkpoints = opened(deployment, monkeypatch), 0
-    for name in ("stopped", "continued"):
+    store = opened(deployment, monkeypatch)
+    for name, state in (("stopped", "2 pending"), ("continued", "2 partial")):
         job = submit(deployment, checkout, *STUDY, *LONG, name=name)
-        checkpoints = wait_until_it_trains(store, job, since=checkpoints)
-        stop(deployment, store, job, name)
+        wait_until_it_trains(store, job)
+        assert f"double_descent: 2 trials ({state})" in stop(deployment, store, job, name)
 
     job = submit(deployment, checkout, *STUDY, *SMALL, name="restarted")
-    wait_until_it_trains(store, job, since=checkpoints)
+    wait_until_it_trains(store, job)
     restart(cluster, job)
     code, output = ended(job)
     assert code == 0, output

@@ -4,6 +4,7 @@ It asks for the next trial when it has room for it and reuses its processes, so 
 and not the seconds of a fresh process, and a sweep of ten thousand begins at once. Its own directory is scratch.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -17,6 +18,9 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.trial import TrialResult, run_trial
 
+# Tune would catch Ctrl-C, snapshot a state that nobody reads, and return as if all were done.
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+
 
 def train(
     part: Part,
@@ -25,8 +29,8 @@ def train(
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
     meanwhile: Callable[[], None],
-) -> bool:
-    """Train all trials, as many at once as fit; False if it was interrupted.
+) -> None:
+    """Train all trials, as many at once as fit.
 
     Each is claimed when there is room for it; `on_result` hears of it as it ends; `meanwhile` is called several times a
     second.
@@ -56,7 +60,6 @@ def train(
                 failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
             ),
         ).fit()
-    return listener.heard == len(trials)
 
 
 def _dirname(trial: Any) -> str:
@@ -94,7 +97,6 @@ class _Listener(tune.Callback):
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.on_result, self.meanwhile = on_result, meanwhile
-        self.heard = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled as the searcher is.
@@ -114,6 +116,5 @@ class _Listener(tune.Callback):
 
     def tell(self, task: TrainingTask, result: TrialResult) -> None:
         """Pass one result on."""
-        self.heard += 1
         if self.on_result is not None:
             self.on_result(task.trial, result)

@@ -17,11 +17,11 @@ from torch import nn
 from measures.inputs import Estimate, Measurement
 from tests.command import ROOT
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
-from workers.record import Point, Sample, measured_tag
+from workers.record import LEASE, Point, Sample, measured_tag
 from workers.runtime import Runtime
 from workers.store_address import StoreError, check_store
 from workers.tracking import RunStore
-from workers.trial_run import LEASE, Superseded, TrialRun
+from workers.trial_run import Superseded, TrialRun
 
 
 @pytest.fixture
@@ -55,6 +55,17 @@ def test_a_created_run_waits_with_its_settings(store: RunStore, run_id: str) -> 
     assert record.parameters == {"model": "mlp", "model.width": "2"}
     assert record.points == {"hp/model.width": Point(0, 2.0)}
     assert record.checkpoints == ()
+
+
+def test_a_run_whose_maker_died_is_completed_once(store: RunStore) -> None:
+    experiment, settings = store.open_study("study", {}), {"model": "mlp", "model.width": 2}
+    run_id = store.create_run(experiment, "width=0002", "trial", {}, {})
+    for _ in range(2):
+        store.complete_run(store.get(run_id), settings)
+    whole = store.get(store.create_run(experiment, "whole", "trial", {}, settings))
+    completed = store.get(run_id)
+    assert (completed.parameters, completed.points) == (whole.parameters, whole.points)
+    assert store.history(run_id, "hp/model.width") == [Point(0, 2.0)]
 
 
 def test_runs_are_found_by_role_over_many_pages(store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
