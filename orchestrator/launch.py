@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
+from orchestrator.growth import grown, growth_line
 from orchestrator.plan import Plan, State, plan
 from orchestrator.publish import publish
 from orchestrator.results import results
@@ -27,6 +29,9 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
+
+if TYPE_CHECKING:
+    from orchestrator.schedule import Cluster
 
 OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
 
@@ -80,7 +85,8 @@ class Launch:
     """One launch of one study. Building it checks everything that can be checked, and writes nothing."""
 
     def __init__(self, study: Study, settings: Settings, console: Console) -> None:
-        self.study, self.settings, self.console = study, settings, console
+        self.declared, self.settings, self.console = study, settings, console
+        self.study = study  # with what its own results have added to it, once they have been read
         self.lease = secrets.token_hex(8)
         self.work: Work | None = None  # what this launch did, once it has begun
         settings.check_store()
@@ -104,7 +110,9 @@ class Launch:
 
     def plan(self) -> Plan:
         """What is left to do now."""
-        return plan(self.study, self.records())
+        records = self.records()
+        self.study = grown(self.declared, records)
+        return plan(self.study, records)
 
     def run(self, *, train: bool = True) -> int:
         """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
@@ -124,7 +132,8 @@ class Launch:
 
     def show_status(self) -> int:
         """Print the state of every trial."""
-        self.console.print(status_table(results(self.study, self.records())))
+        records = self.records()
+        self.console.print(status_table(results(grown(self.declared, records), records)))
         return OK
 
     def report(self) -> int:
@@ -132,7 +141,7 @@ class Launch:
         records = self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
-        published = publish(self.study, records, self.store, self.settings.folder, self.settings.command)
+        published = publish(self.declared, records, self.store, self.settings.folder, self.settings.command)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
@@ -154,9 +163,21 @@ class Launch:
             runtime, devices = self.settings.runtime, self.settings.devices_per_trial
             self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
             try:
-                return self.work.carry_out(cluster, todo, self.records())
+                return self._carry_out(cluster, self.work, todo, train)
             except KeyboardInterrupt:
                 return False
+
+    def _carry_out(self, cluster: "Cluster", work: Work, todo: Plan, train: bool) -> bool:
+        """Round by round, until the results ask for no further trial; False if interrupted."""
+        while work.carry_out(cluster, todo, self.records()):
+            before = {trial.trial_id for trial in work.study.trials}
+            todo, work.study = self.plan(), self.study
+            new = tuple(trial for trial in todo.train if trial.trial_id not in before)
+            if not new or not train:
+                return True
+            self.console.print(growth_line(new, self.declared), soft_wrap=True, highlight=False)
+            todo = replace(todo, train=self.longest_first(new), measure=())
+        return False
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.

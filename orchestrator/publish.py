@@ -15,6 +15,7 @@ from typing import Any
 
 from measures.registry import canonical_json
 from orchestrator.curves import Column, curves
+from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
@@ -38,8 +39,11 @@ class Published:
     ui_address: str
 
 
-def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, folder: Path, command: str) -> Published:
+def publish(
+    declared: Study, records: Mapping[str, RunRecord], store: RunStore, folder: Path, command: str
+) -> Published:
     """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run."""
+    study = grown(declared, records)
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
@@ -52,11 +56,12 @@ def publish(study: Study, records: Mapping[str, RunRecord], store: RunStore, fol
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
+        sections=growth_sections(declared, study, records),
     )
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    _keep_report(study, report, store, experiment)
+    _keep_report(declared, study, report, store, experiment)
     _keep_views(study, columns, store, experiment)
     return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
 
@@ -95,8 +100,12 @@ def manifest(study: Study) -> dict[str, Any]:
 
 
 def declaration(study: Study) -> str:
-    """Identity of what a study declares: its trials and measurements."""
-    parts = [sorted(trial.trial_id for trial in study.trials), [measurement_key(m.measure) for m in study.measured]]
+    """Identity of what a study declares: its trials and measurements, and how it grows."""
+    parts = [
+        sorted(trial.trial_id for trial in study.trials),
+        [measurement_key(m.measure) for m in study.measured],
+        *([] if study.refine is None else [["refine", *dataclasses.astuple(study.refine)]]),
+    ]
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
 
 
@@ -106,9 +115,9 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str) -> None:
-    """One study-level run for each declaration; its report is replaced when the numbers have changed."""
-    identity = declaration(study)
+def _keep_report(declared: Study, study: Study, report: Report, store: RunStore, experiment: str) -> None:
+    """One study-level run for each declaration; report and manifest are replaced when the numbers have changed."""
+    identity = declaration(declared)
     digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     kept = kept_run(store, experiment, identity)
     if kept is not None:
@@ -116,9 +125,9 @@ def _keep_report(study: Study, report: Report, store: RunStore, experiment: str)
     else:
         tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
         run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None
-        store.write_json(run_id, "manifest.json", manifest(study))
     if stored == digest:
         return
+    store.write_json(run_id, "manifest.json", manifest(study))
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
     store.set_tags(run_id, {REPORT: digest})
