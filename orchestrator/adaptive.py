@@ -104,6 +104,10 @@ class Choice:
     """One of several values that have no order."""
 
     values: tuple[Setting, ...]
+    __match_args__ = ("values",)
+
+    def __str__(self) -> str:
+        return f"Choice{self.values}"
 
     def __init__(self, *values: Setting) -> None:
         object.__setattr__(self, "values", values)
@@ -136,6 +140,23 @@ class Objective:
             raise ValueError(f"mode={self.mode!r} of objective {self.quantity} is not valid: 'min' or 'max'")
 
 
+@dataclass(frozen=True)
+class Asha:
+    """Asynchronous successive halving (Li et al., arXiv 1810.05934): stops trials that go badly.
+
+    Of the trials that have come to `after_steps`, to `factor` times that, and so on, the best one in `factor` goes on.
+    """
+
+    after_steps: int
+    factor: int = 4
+
+    def __post_init__(self) -> None:
+        if self.after_steps < 1:
+            raise ValueError(f"after_steps={self.after_steps} is not valid: at least 1")
+        if self.factor < 2:
+            raise ValueError(f"factor={self.factor} is not valid: at least 2")
+
+
 SAMPLERS = ("tpe", "random", "nsga2")
 
 
@@ -153,11 +174,14 @@ class Search:
     num_trials: int
     sampler: Literal["tpe", "random", "nsga2"] = "tpe"
     seed: int = 0
-    pruner: Literal["asha"] | None = None
+    pruner: Asha | None = None
 
     def __post_init__(self) -> None:
         if not self.space:
             raise ValueError("space={} is not valid: at least one parameter to draw")
+        for name in self.space:
+            if not name.isidentifier():
+                raise ValueError(f"{name!r} in the space is not valid: a name of letters, digits and underscores")
         if len(self.objectives) not in (1, 2) or len({each.quantity for each in self.objectives}) < len(
             self.objectives
         ):
@@ -166,10 +190,10 @@ class Search:
             raise ValueError(f"num_trials={self.num_trials} is not valid: at least 1")
         if self.sampler not in SAMPLERS:
             raise ValueError(f"sampler={self.sampler!r} is not valid: one of {', '.join(SAMPLERS)}")
-        if self.pruner not in (None, "asha"):
-            raise ValueError(f"pruner={self.pruner!r} is not valid: 'asha' or None")
         if self.pruner is not None and len(self.objectives) > 1:
-            raise ValueError(f"pruner={self.pruner!r} is not valid with two objectives: which is worse is not decided")
+            raise ValueError(
+                f"{self.pruner} is not valid with two objectives: it takes one to say which trial is worse"
+            )
 
     def corner(self) -> TrialSpec:
         """A trial at the lower end of every range: what the declaration can be checked by."""

@@ -11,29 +11,34 @@ from orchestrator.numerals import position, significant
 from orchestrator.refine import Located, Place, locate, refined, uniform_grid
 from orchestrator.report import Section
 from orchestrator.results import results
+from orchestrator.search import drawn_trials, search_lines
 from orchestrator.study import Study
 from workers.record import RunRecord
 from workers.spec import TrialSpec
 
 
 def grown(declared: Study, records: Mapping[str, RunRecord]) -> Study:
-    """The study with all trials that were added to the declared ones, or are to be added next, round by round."""
+    """The study with all trials that were drawn, or added to the declared ones, or are to be added next."""
+    if declared.search is not None:
+        return replace(declared, trials=drawn_trials(declared.search, records.values()))
     study = declared
     while new := refined(study, results(study, records)):
         study = replace(study, trials=study.trials + new)
     return study
 
 
-def growth_line(new: Sequence[TrialSpec], declared: Study) -> str:
+def growth_line(study: Study, new: Sequence[TrialSpec]) -> str:
     """One sentence: what the next round adds."""
-    assert declared.refine is not None, "only such a study grows by rounds"
-    axis = declared.refine.axis
+    assert study.refine is not None, "only such a study grows by rounds"
+    axis = study.refine.axis
     values = ", ".join(position(x) for x in sorted({trial.parameters[axis] for trial in new}))
     return f"refine: {len(new)} trials to train in addition, {axis} {values}"
 
 
 def growth_sections(declared: Study, study: Study, records: Mapping[str, RunRecord]) -> tuple[Section, ...]:
     """What a report says of how the study has grown."""
+    if study.search is not None:
+        return (Section("Search", search_lines(study.search, records.values())),)
     if study.refine is None:
         return ()
     located = locate(study, results(study, records))

@@ -3,6 +3,7 @@
 import math
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,11 @@ from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.growth import grown, growth_line
-from orchestrator.plan import Plan, State, plan
+from orchestrator.launches import LaunchLog
+from orchestrator.plan import Plan, State, plan, remaining
 from orchestrator.publish import publish
 from orchestrator.results import results
+from orchestrator.search import to_draw
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results
 from orchestrator.work import Work
@@ -110,24 +113,30 @@ class Launch:
 
     def plan(self) -> Plan:
         """What is left to do now."""
-        records = self.records()
+        return self._plan(self.records())
+
+    def _plan(self, records: Mapping[str, RunRecord]) -> Plan:
         self.study = grown(self.declared, records)
         return plan(self.study, records)
 
     def run(self, *, train: bool = True) -> int:
         """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
-        todo = self.plan()
-        self.console.print(plan_line(self.study, todo), soft_wrap=True)
+        latest, records = self._latest_launch(), self.records()
+        todo = self._plan(records)
+        self.console.print(plan_line(self.study, todo, to_draw(self.study, records)), soft_wrap=True)
         interrupted = False
-        if (todo.train and train) or todo.measure:
-            interrupted = not self._work(todo, train)
-        if self.records():
-            self.report()
+        if ((todo.train or to_draw(self.study, records)) and train) or todo.measure:
+            interrupted = not self._work(todo, train, records, latest)
+            records = self.records()
+        if records:
+            self._publish(records)
         return self._close(interrupted)
 
     def show_plan(self) -> int:
         """Print what `run` would do."""
-        self.console.print(plan_line(self.study, self.plan()), soft_wrap=True)
+        records = self.records()
+        todo = self._plan(records)
+        self.console.print(plan_line(self.study, todo, to_draw(self.study, records)), soft_wrap=True)
         return OK
 
     def show_status(self) -> int:
@@ -141,41 +150,56 @@ class Launch:
         records = self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
+        self._publish(records)
+        return OK
+
+    def _publish(self, records: Mapping[str, RunRecord]) -> None:
         published = publish(self.declared, records, self.store, self.settings.folder, self.settings.command)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
-        return OK
 
-    def _work(self, todo: Plan, train: bool) -> bool:
+    def _latest_launch(self) -> int:
+        """Number of the study's latest launch."""
+        launch = LaunchLog(self.store, self.study.name).newest() if store_exists(self.settings.store_uri) else None
+        return 0 if launch is None else launch.number
+
+    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
         """Train and measure on a cluster; False if interrupted."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
         with schedule.connect(self.settings.ray_address, self.settings.cpus) as cluster:
-            if cluster.num_nodes > 1 and is_node_local(self.settings.store_uri):
+            if len(cluster.nodes) > 1 and is_node_local(self.settings.store_uri):
                 raise CannotStart(
                     f"the store {self.settings.store_uri} is a file of this machine, which the cluster's other "
-                    f"{cluster.num_nodes - 1} nodes cannot reach; give --tracking-uri an MLflow server"
+                    f"{len(cluster.nodes) - 1} nodes cannot reach; give --tracking-uri an MLflow server"
                 )
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
-            runtime, devices = self.settings.runtime, self.settings.devices_per_trial
-            self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console)
+            for measured in self.study.measured:
+                cluster.check_needs(measured.measure.name, measured.needs)
             try:
-                return self._carry_out(cluster, self.work, todo, train)
+                with LaunchLog(self.store, self.study.name, self.study.question).entered(self.lease) as launch:
+                    if launch.number > latest + 1:
+                        records = self.records()
+                        todo = remaining(todo, self._plan(records))
+                    runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+                    self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
+                    return self._rounds(cluster, self.work, todo) if train else self.work.carry_out(cluster, todo)
             except KeyboardInterrupt:
                 return False
 
-    def _carry_out(self, cluster: "Cluster", work: Work, todo: Plan, train: bool) -> bool:
-        """Round by round, until the results ask for no further trial; False if interrupted."""
-        while work.carry_out(cluster, todo, self.records()):
-            before = {trial.trial_id for trial in work.study.trials}
-            todo, work.study = self.plan(), self.study
-            new = tuple(trial for trial in todo.train if trial.trial_id not in before)
-            if not new or not train:
-                return True
-            self.console.print(growth_line(new, self.declared), soft_wrap=True, highlight=False)
+    def _rounds(self, cluster: "Cluster", work: Work, todo: Plan) -> bool:
+        """Train and measure, round by round, until the results ask for no further trial; False if interrupted."""
+        while work.carry_out(cluster, todo):
+            known, records = {trial.trial_id for trial in work.study.trials}, self.records()
+            todo = self._plan(records)
+            work.go_on_with(self.study, records)
+            new = tuple(trial for trial in todo.train if trial.trial_id not in known)
+            if not new:
+                return work.draw(cluster)
+            self.console.print(growth_line(self.study, new), soft_wrap=True, highlight=False)
             todo = replace(todo, train=self.longest_first(new), measure=())
         return False
 
@@ -245,12 +269,13 @@ def status_table(table: Results) -> Table:
     return view
 
 
-def plan_line(study: Study, todo: Plan) -> str:
+def plan_line(study: Study, todo: Plan, to_draw: int = 0) -> str:
     """One sentence: what is stored and what is left."""
-    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state))
+    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state)) or "none drawn yet"
+    search = "" if study.search is None else f"to draw {to_draw}, "
     finished = sum(1 for state in todo.states.values() if state.is_finished)
     unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
     return (
-        f"{study.name}: {len(study.trials)} trials ({stored}); to train {len(todo.train)}, "
+        f"{study.name}: {len(study.trials)} trials ({stored}); {search}to train {len(todo.train)}, "
         f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
     )

@@ -1,13 +1,14 @@
 """Plan: declared minus completed. Pure; state is derived from the store's records, never kept in memory."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from measures.registry import Component
 from orchestrator.study import Study
 from workers.measuring import measurement_key
 from workers.record import RunRecord, measured_tag
+from workers.runtime import Needs
 from workers.spec import TrialSpec
 
 
@@ -19,10 +20,11 @@ class State(StrEnum):
     FAILED = "failed"  # raised an exception; the same command tries it again
     DONE = "done"
     DIVERGED = "diverged"  # ended with a loss that is not finite: a result, but nothing to measure
+    PRUNED = "pruned"  # stopped early by a search's pruner, whose first steps were among the worse
 
     @property
     def is_finished(self) -> bool:
-        return self in (State.DONE, State.DIVERGED)
+        return self in (State.DONE, State.DIVERGED, State.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class MeasurementTask:
     run_id: str
     step: int
     measure: Component
+    needs: Needs = field(default_factory=Needs)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def state_of(record: RunRecord | None) -> State:
     if record is None:
         return State.PENDING
     if record.status == "FINISHED":
-        return State.DIVERGED if record.tags.get("sweep.outcome") == "diverged" else State.DONE
+        outcome = record.tags.get("sweep.outcome")
+        return State(outcome) if outcome in (State.DIVERGED, State.PRUNED) else State.DONE
     if record.status == "FAILED":
         return State.FAILED
     return State.PARTIAL if record.checkpoints else State.PENDING
@@ -73,6 +77,12 @@ def plan(study: Study, records: Mapping[str, RunRecord]) -> Plan:
     )
 
 
+def remaining(todo: Plan, now: Plan) -> Plan:
+    """What of a plan is still to be done, in its order, when another launch has worked on the study meanwhile."""
+    left = {trial.trial_id for trial in now.train}
+    return replace(now, train=tuple(trial for trial in todo.train if trial.trial_id in left))
+
+
 def missing_measurements(study: Study, trial: TrialSpec, record: RunRecord) -> list[MeasurementTask]:
     """What is still to be measured of a trial that has been trained."""
     return [task for task in _measurements(study, trial, record) if not _is_measured(task, record)]
@@ -82,7 +92,7 @@ def _measurements(study: Study, trial: TrialSpec, record: RunRecord) -> Iterable
     for measured in study.measured:
         steps = record.checkpoints if measured.at == "checkpoints" else record.checkpoints[-1:]
         for step in steps:
-            yield MeasurementTask(trial, record.run_id, step, measured.measure)
+            yield MeasurementTask(trial, record.run_id, step, measured.measure, measured.needs)
 
 
 def _is_measured(task: MeasurementTask, record: RunRecord) -> bool:

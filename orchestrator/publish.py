@@ -19,6 +19,7 @@ from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
+from orchestrator.search import search_key
 from orchestrator.study import Study
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
 from workers.measuring import measurement_key
@@ -93,6 +94,7 @@ def manifest(study: Study) -> dict[str, Any]:
                 "name": m.measure.name,
                 "settings": dict(m.measure.settings),
                 "at": m.at,
+                "needs": dataclasses.asdict(m.needs),
             }
             for m in study.measured
         ],
@@ -105,6 +107,7 @@ def declaration(study: Study) -> str:
         sorted(trial.trial_id for trial in study.trials),
         [measurement_key(m.measure) for m in study.measured],
         *([] if study.refine is None else [["refine", *dataclasses.astuple(study.refine)]]),
+        *([] if study.search is None else [["search", search_key(study.search), study.search.corner().trial_id]]),
     ]
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
 

@@ -16,7 +16,7 @@ from orchestrator.environment import CannotStart
 from orchestrator.study import Measured, Study
 from workers.measuring import measurement_key
 from workers.record import Point
-from workers.runtime import Checkpoints
+from workers.runtime import Checkpoints, Needs
 from workers.spec import RECIPE, TrialSpec
 
 # What another processor or another number of devices may change: sums in another order, amplified by training.
@@ -144,7 +144,7 @@ def _trial(record: Mapping[str, Any]) -> TrialSpec:
 
 def _measured(record: Mapping[str, Any]) -> Measured:
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in record["settings"].items()}
-    measured = Measured(Component(record["name"], **settings), record["at"])
+    measured = Measured(Component(record["name"], **settings), record["at"], Needs(**record.get("needs", {})))
     if measurement_key(measured.measure) != record["key"]:
         raise ValueError(
             f"measure {record['name']} has another version or other defaults here than when it was recorded"

@@ -11,7 +11,7 @@ from measures import compares_pairs, measures
 from measures.registry import Component
 from orchestrator.adaptive import Refine, Search
 from orchestrator.presentation import Presentation
-from workers.runtime import Checkpoints
+from workers.runtime import Checkpoints, Needs
 from workers.spec import TrialSpec
 
 LONGEST_NUMBER = 12  # characters of a number in the name of a run
@@ -19,10 +19,11 @@ LONGEST_NUMBER = 12  # characters of a number in the name of a run
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure to take of every trial: of its final network, or of every checkpoint."""
+    """A measure to take of every trial, of its final network or of every checkpoint, and what it needs for that."""
 
     measure: Component
     at: Literal["final", "checkpoints"] = "final"
+    needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "measure", measures.resolve(self.measure))

@@ -1,29 +1,37 @@
 """Work: training and measuring what a plan leaves to do, on a running cluster."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.adaptive import Point
 from orchestrator.curves import curves
 from orchestrator.numerals import duration
-from orchestrator.plan import Plan, State, missing_measurements, state_of
+from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
+from orchestrator.search import draw_tags, draws, to_draw
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
+from workers.measuring import measurement_stage
 from workers.record import RunRecord
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
+from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.trial import TrialResult
 from workers.trial_run import LEASE
 
 if TYPE_CHECKING:
-    from orchestrator.schedule import Cluster
+    from orchestrator.schedule import Cluster, Part, TrainingTask
+
+Train = Callable[..., bool]  # of a part of the cluster, the runtime, and who is to hear of it; False if interrupted
 
 
 @dataclass
@@ -36,86 +44,152 @@ class Work:
     runtime: Runtime
     devices_per_trial: float
     console: Console
+    records: Mapping[str, RunRecord]  # what was stored before, by trial id
     failures: list[tuple[str, TrialResult]] = field(default_factory=list)
+    claimed: set[str] = field(default_factory=set)  # runs of trials that have not ended
     busy_seconds: float = 0.0  # of all devices together
+    seconds: float = 0.0
     usage: str = ""  # what was made of the cluster
 
-    def carry_out(self, cluster: "Cluster", todo: Plan, records: Mapping[str, RunRecord]) -> bool:
+    def carry_out(self, cluster: "Cluster", todo: Plan) -> bool:
         """Train, and measure each trial as soon as it is trained; False if interrupted."""
-        started, run_ids = time.monotonic(), self._claim(todo.train, records)
-        try:
-            return self._train_and_measure(cluster, todo, run_ids)
-        finally:
-            self._settle(set(run_ids.values()))
-            seconds = time.monotonic() - started
-            busy = self.busy_seconds / (seconds * cluster.slots)
-            self.usage = f"{cluster.devices} for {duration(seconds)}, busy {busy:.0%} of the time"
 
-    def _train_and_measure(self, cluster: "Cluster", todo: Plan, run_ids: Mapping[str, str]) -> bool:
+        def train(part: "Part", *how: Any) -> bool:
+            from orchestrator import schedule
+
+            return not todo.train or schedule.train(part, todo.train, self._claim, *how)
+
+        return self._timed(cluster, train, len(todo.train), todo.measure)
+
+    def draw(self, cluster: "Cluster") -> bool:
+        """Draw what is left of a search's points, train and measure their trials; False if interrupted."""
+        search = self.study.search
+        if search is None or not to_draw(self.study, self.records):
+            return True
+        told = draws(search, self.records.values())
+
+        def train(part: "Part", *how: Any) -> bool:
+            from orchestrator import schedule
+
+            return schedule.draw(part, self.study, told, self._claim_point, *how)
+
+        return self._timed(cluster, train, search.num_trials - len(told), ())
+
+    def go_on_with(self, study: Study, records: Mapping[str, RunRecord]) -> None:
+        """The study has grown by what is stored now."""
+        self.study, self.records = study, records
+        self.__dict__.pop("_colors", None)  # of the trials before
+
+    def _timed(self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]) -> bool:
+        started = time.monotonic()
+        try:
+            return self._train_and_measure(cluster, train, num_trials, measure)
+        finally:
+            self._settle()
+            self.seconds += time.monotonic() - started
+            busy = self.busy_seconds / (self.seconds * cluster.slots)
+            self.usage = f"{cluster.devices} for {duration(self.seconds)}, busy {busy:.0%} of the time"
+
+    def _train_and_measure(
+        self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]
+    ) -> bool:
         from orchestrator import schedule
 
         part, runtime = cluster.part(self.devices_per_trial), self.runtime.on(cluster.device)
-        tasks = [schedule.TrainingTask(trial, run_ids[trial.trial_id], self.lease) for trial in todo.train]
-        expected = len(todo.measure) + len(tasks) * len(self.study.measured)
-        with Progress(self.console, len(tasks), expected) as progress:
+        expected = len(measure) + num_trials * len(self.study.measured)
+        with Progress(self.console, num_trials, expected) as progress:
 
-            def measured(trial: TrialSpec, result: TrialResult) -> None:
-                self._ended(progress, progress.measuring, trial, result, devices=1)
+            def measured(task: MeasurementTask, result: TrialResult) -> None:
+                self._ended(progress, progress.measuring, task.trial, result, devices=1)
+                if result.error is not None:  # a process that died could not say so itself
+                    stage = measurement_stage(task.measure, task.step)
+                    self.store.set_tags(task.run_id, {f"failure.{stage}": result.error[:500]})
 
             def trained(trial: TrialSpec, result: TrialResult) -> None:
                 self._ended(progress, progress.training, trial, result, self.devices_per_trial)
-                record = self.store.get(result.run_id)
+                record = self._stored(result)
                 missing = missing_measurements(self.study, trial, record) if state_of(record) is State.DONE else []
                 progress.measuring.total += len(missing) - len(self.study.measured)
                 measurements.add([*backlog, *missing])
                 backlog.clear()
 
             # What an earlier launch left to measure waits until the trials of this one hold their devices.
-            backlog = list(todo.measure)
+            backlog = list(measure)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)
-            if tasks and not schedule.train(part, tasks, training, trained, measurements.advance):
+            if not train(part, training, trained, measurements.advance):
                 return False
             measurements.add(backlog)
             measurements.finish()
         return True
 
-    def _claim(self, trials: tuple[TrialSpec, ...], records: Mapping[str, RunRecord]) -> dict[str, str]:
-        """Run ids by trial id: runs that exist, or new ones, all under this launch's lease."""
-        if not trials:
-            return {}
-        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
-        tags, colors = run_tags(), self._colors()
-        run_ids: dict[str, str] = {}
-        for trial in trials:
-            identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
-            if trial.trial_id in records:
-                run_ids[trial.trial_id] = records[trial.trial_id].run_id
-                self.store.set_tags(run_ids[trial.trial_id], {**identity, **tags})
-                self.store.set_status(run_ids[trial.trial_id], "SCHEDULED")
-            else:
-                name = run_name(trial, self.study.axes)
-                tagged = {**identity, **tags, **({"mlflow.runColor": colors[trial.trial_id]} if colors else {})}
-                run_ids[trial.trial_id] = self.store.create_run(experiment, name, "trial", tagged, trial.parameters)
-        return run_ids
+    @cached_property
+    def _experiment(self) -> str:
+        return self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
 
+    @cached_property
+    def _provenance(self) -> Mapping[str, str]:
+        return run_tags()
+
+    @cached_property
     def _colors(self) -> Mapping[str, str]:
         """A colour for each trial id: runs of one figure column share theirs in MLflow's charts."""
         columns = curves(results(self.study, {}), self.study.presentation)
         colors = column_colors(columns)
         return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
 
-    def _settle(self, run_ids: set[str]) -> None:
-        """A true status for runs whose process could not give it; a run under another lease is another launch's."""
-        died = {result.run_id: result.error or "" for _, result in self.failures}
-        experiment = self.store.find_study(self.study.name)
-        for record in [] if experiment is None else self.store.runs(experiment, "trial"):
-            ours = record.run_id in run_ids and record.tags.get(LEASE) == self.lease
-            if not ours or record.status not in ("RUNNING", "SCHEDULED"):
-                continue
-            if record.run_id in died:
-                self.store.set_tags(record.run_id, {"failure.training": died[record.run_id]})
-            self.store.set_status(record.run_id, "FAILED" if record.run_id in died else "KILLED")
+    def _claim_point(self, number: int, point: Point) -> "tuple[TrainingTask, bool]":
+        """The trial of a point that was drawn; and whether it has ended already, and its run only gets another tag."""
+        from orchestrator import schedule
+
+        search = self.study.search
+        assert search is not None, "only a search draws points"
+        trial, tags = search.trial(point), draw_tags(search, number, point)
+        known = self.records.get(trial.trial_id)
+        if known is not None and state_of(self.store.get(known.run_id)).is_finished:
+            self.store.set_tags(known.run_id, tags)
+            return schedule.TrainingTask(trial, known.run_id, self.lease), True
+        task = self._claim(trial, tags)
+        self.records = {**self.records, trial.trial_id: self.store.get(task.run_id)}
+        return task, False
+
+    def _claim(self, trial: TrialSpec, marks: Mapping[str, str] | None = None) -> "TrainingTask":
+        """The trial with its run, the stored or a new one, under this launch's lease."""
+        from orchestrator import schedule
+
+        identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
+        tags = {**identity, **self._provenance, **(marks or {})}
+        if (record := self.records.get(trial.trial_id)) is not None:
+            run_id = record.run_id
+            self.store.set_tags(run_id, tags)
+            self.store.set_status(run_id, "RUNNING")
+        else:
+            known = self._colors.get(trial.trial_id)  # one that was just drawn has none yet
+            color = {} if known is None else {"mlflow.runColor": known}
+            name = run_name(trial, self.study.axes)
+            run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
+        self.claimed.add(run_id)
+        return schedule.TrainingTask(trial, run_id, self.lease)
+
+    def _stored(self, result: TrialResult) -> RunRecord:
+        """The run of a trial that has ended, with a true status where its process could not give it."""
+        self.claimed.discard(result.run_id)
+        if result.pruned:
+            self.store.set_tags(result.run_id, {"sweep.outcome": str(State.PRUNED)})
+            self.store.set_status(result.run_id, "FINISHED")
+        record = self.store.get(result.run_id)
+        if record.status == "RUNNING" and record.tags.get(LEASE) == self.lease:
+            self.store.set_tags(record.run_id, {"failure.training": (result.error or "")[:500]})
+            self.store.set_status(record.run_id, "FAILED")
+            record = self.store.get(result.run_id)
+        return record
+
+    def _settle(self) -> None:
+        """Nobody trains what was interrupted; a run under another lease is another launch's."""
+        with suppress(StoreUnreachable), self.store.impatient():  # then `gensweep doctor` does
+            for record in [self.store.get(run_id) for run_id in self.claimed]:
+                if record.status == "RUNNING" and record.tags.get(LEASE) == self.lease:
+                    self.store.set_status(record.run_id, "KILLED")
 
     def _ended(self, progress: Progress, stage: Stage, trial: TrialSpec, result: TrialResult, devices: float) -> None:
         """Every task that ends goes to the progress line, and to the closing table if it failed."""

@@ -12,8 +12,9 @@ from measures.inputs import Measurement, Snapshot, SnapshotPair
 from measures.registry import Component, canonical_json
 from workers.building import build_problem
 from workers.checkpoint import require_fit
+from workers.limits import limits
 from workers.record import measurement_path
-from workers.runtime import Runtime
+from workers.runtime import DEFAULT_NEEDS, Needs, Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
@@ -51,11 +52,17 @@ def load_input(
     return SnapshotPair(first, snapshot(store.get(run_id).checkpoints[-1], copy.deepcopy(first.model)))
 
 
-def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime) -> TrialResult:
+def measurement_stage(measure: Component, step: int) -> str:
+    """Under which a failure to take a measurement is stored."""
+    return f"{measurement_key(measure)}-step-{step}"
+
+
+def measure_checkpoint(
+    spec: TrialSpec, run_id: str, step: int, measure: Component, runtime: Runtime, needs: Needs = DEFAULT_NEEDS
+) -> TrialResult:
     """Measure one checkpoint of one run; a failure is stored with it and leaves everything else alone."""
     store = RunStore(runtime.tracking_uri)
-    key = measurement_key(measure)
-    stage = f"{key}-step-{step}"
+    key, stage = measurement_key(measure), measurement_stage(measure, step)
     started = time.monotonic()
     try:
         if store.has_file(run_id, measurement_path(key, step)):
@@ -64,7 +71,7 @@ def measure_checkpoint(spec: TrialSpec, run_id: str, step: int, measure: Compone
             return TrialResult(run_id, f"{measure.name} at step {step}")
         reset_process(runtime)
         given = load_input(measure, spec, run_id, step, store, runtime)
-        with torch.random.fork_rng(devices=[]):
+        with limits(needs), torch.random.fork_rng(devices=[]):
             measurement: Measurement = measures.call(measure, given)
         store.write_measurement(run_id, measure.name, key, step, measurement, time.monotonic() - started)
         clear_failure(store, run_id, stage)

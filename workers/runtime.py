@@ -1,5 +1,6 @@
 """Runtime: everything about a trial's surroundings that must not change a number."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +40,31 @@ class Checkpoints:
             steps.update(range(0, total_steps, self.every_epochs * steps_per_epoch))
         steps.update(total_steps - k * steps_per_epoch for k in range(self.last_epochs))
         return frozenset(step for step in steps if step >= 0)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one measurement gets of a cluster, and at most.
+
+    `memory_gb` is what it may take beyond its process and its data; Ray starts no more measurements on a node than fit
+    there. Without it their number is bounded by CPUs and GPUs alone.
+    """
+
+    cpus: float = 1.0
+    gpus: float | None = None  # a fraction shares one; None is one GPU where the cluster has any
+    memory_gb: float | None = None  # 10**9 bytes
+    hours: float = 24.0
+
+    def __post_init__(self) -> None:
+        for name in ("cpus", "memory_gb", "hours"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name}={value} is not valid: above 0")
+        if self.gpus is not None and not (0 <= self.gpus < 1 or self.gpus in range(1, 1025)):
+            raise ValueError(f"gpus={self.gpus} is not valid: a whole number, or a fraction below 1")
+
+
+DEFAULT_NEEDS = Needs()
 
 
 @dataclass(frozen=True)

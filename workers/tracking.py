@@ -14,10 +14,8 @@ import math
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,8 +23,9 @@ import numpy as np
 
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
+from workers.patience import Patient
 from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
-from workers.store_address import StoreError, StoreUnreachable
+from workers.store_address import StoreError
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -39,7 +38,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 from mlflow import MlflowClient  # after the settings above
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from requests.exceptions import ChunkedEncodingError, RequestException, Timeout
+from requests.exceptions import ChunkedEncodingError, Timeout
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,8 +47,6 @@ for _chatty in ("mlflow", "alembic"):  # both announce database migrations at IN
 
 PAGE = 500  # runs per search request
 BATCH = 1000  # metrics per request: what MLflow admits
-PATIENCE = 600.0  # seconds for which a store that does not answer is asked again
-LONGEST_PAUSE = 15.0
 
 
 class RunStore:
@@ -59,31 +56,37 @@ class RunStore:
         self.uri = uri
         try:
             with _first_use(uri):
-                self._patient = _Patient(MlflowClient(tracking_uri=uri), uri)
+                self._patient = Patient(MlflowClient(tracking_uri=uri), uri, _is_passing)
                 self._client = cast("MlflowClient", self._patient)
                 self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
 
-    @contextmanager
-    def impatient(self) -> Generator[None, None, None]:
+    def impatient(self) -> AbstractContextManager[None]:
         """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
-        self._patient.seconds = 0.0
-        try:
-            yield
-        finally:
-            self._patient.seconds = PATIENCE
+        return self._patient.impatient()
 
     def find_study(self, name: str) -> str | None:
         """Experiment id of a study, or None."""
         experiment = self._client.get_experiment_by_name(name)
         return None if experiment is None else experiment.experiment_id
 
+    def create_study(self, name: str, tags: Mapping[str, str]) -> str | None:
+        """Experiment id of a new study; None if it is there already. Of two processes at once one creates it."""
+        try:
+            return self._client.create_experiment(name, self._artifact_location(name), dict(tags))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return None
+
+    def study_tags(self, experiment_id: str) -> Mapping[str, str]:
+        return self._client.get_experiment(experiment_id).tags
+
     def open_study(self, name: str, tags: Mapping[str, str]) -> str:
         """Experiment id of a study, created if need be, with these tags set."""
-        experiment_id = self.find_study(name)
-        if experiment_id is None:
-            experiment_id = self._client.create_experiment(name, artifact_location=self._artifact_location(name))
+        experiment_id = self.find_study(name) or self.create_study(name, {}) or self.find_study(name)
+        assert experiment_id is not None, "it was there, or has been created"
         for key, value in tags.items():
             self._client.set_experiment_tag(experiment_id, key, value)
         return experiment_id
@@ -114,7 +117,7 @@ class RunStore:
     def create_run(
         self, experiment_id: str, name: str, role: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
     ) -> str:
-        """A new run that waits for its turn. Numbers among the parameters are mirrored as `hp/*` metrics.
+        """A new run, RUNNING as all of MLflow's are. Numbers among the parameters are mirrored as `hp/*` metrics.
 
         MLflow keeps parameters as text, which sorts 1, 12, 2; the mirror sorts and plots as a number.
         """
@@ -126,11 +129,19 @@ class RunStore:
             params=[Param(key, str(value)) for key, value in parameters.items()],
             metrics=[Metric(f"hp/{key}", float(value), now, 0) for key, value in numbers.items()],
         )
-        self._client.update_run(run_id, status="SCHEDULED")
         return run_id
 
+    def claim(self, run_id: str, key: str, value: str) -> bool:
+        """Whether this is the value of a parameter now: it is that of the first who claims it, and stays so."""
+        try:
+            self._client.log_param(run_id, key, value)
+        except MlflowException:  # it has a value, perhaps since a moment ago; or something else is wrong
+            if key not in self.get(run_id).parameters:
+                raise
+        return self.get(run_id).parameters[key] == value
+
     def set_status(self, run_id: str, status: str) -> None:
-        """RUNNING, SCHEDULED, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
+        """RUNNING, or one of the final FINISHED, FAILED and KILLED, which set the end time."""
         if status in ("FINISHED", "FAILED", "KILLED"):
             self._client.set_terminated(run_id, status)
         else:
@@ -231,32 +242,7 @@ class RunStore:
         self.set_tags(run_id, {measured_tag(key, step): commit})
 
 
-class _Patient:
-    """MLflow's client, which asks again while the store does not answer: a server that restarts costs no trial."""
-
-    def __init__(self, client: MlflowClient, uri: str) -> None:
-        self._client, self._uri = client, uri
-        self.seconds = PATIENCE
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(self._ask, getattr(self._client, name))
-
-    def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        deadline, pause = time.monotonic() + self.seconds, 0.5
-        while True:
-            try:
-                return method(*arguments, **options)
-            except (MlflowException, RequestException) as error:
-                if not _is_passing(error):
-                    raise
-                if time.monotonic() + pause > deadline:
-                    reason = _first_line(error)
-                    raise StoreUnreachable(f"the MLflow store {self._uri} does not answer: {reason}") from error
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _is_passing(error: MlflowException | RequestException) -> bool:
+def _is_passing(error: Exception) -> bool:
     """Whether the store could not be asked, or not be asked now; everything else it has answered."""
     if isinstance(error, MlflowException):
         # The second is what MLflow says of a connection that fails, and of a server that answers 5xx again and again.

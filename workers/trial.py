@@ -18,7 +18,7 @@ from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.training import train
-from workers.trial_run import Superseded, TrialRun
+from workers.trial_run import Superseded, TrialRun, Watch
 
 # Of a trial that ended well, in its closing line, as far as it has them.
 SHOWN = ("train/error", "test/error", "train/relative_error", "test/relative_error", "test/loss")
@@ -29,30 +29,35 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d
 class TrialResult:
     """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded.
 
-    `seconds` is how long it kept its devices busy.
+    `seconds` is how long it kept its devices busy. `pruned` if the training was stopped early because it went badly.
     """
 
     run_id: str
     summary: str
     error: str | None = None
     seconds: float = 0.0
+    pruned: bool = False
 
 
-def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE) -> TrialResult:
+def run_trial(
+    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE, watch: Watch | None = None
+) -> TrialResult:
     """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result.
 
     So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node.
     """
     try:
-        return _run_trial(spec, run_id, lease, runtime, gang)
+        return _run_trial(spec, run_id, lease, runtime, gang, watch)
     except StoreUnreachable as error:
         kept = f"what it has not taken waits below {runtime.cache} on {platform.node()}"
         return TrialResult(run_id, "training not stored", f"{error}; {kept}")
 
 
-def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang) -> TrialResult:
+def _run_trial(
+    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang, watch: Watch | None
+) -> TrialResult:
     store = RunStore(runtime.tracking_uri)
-    run = TrialRun(store, run_id, lease, runtime)
+    run = TrialRun(store, run_id, lease, runtime, watch)
     started = time.monotonic()
     store.set_status(run_id, "RUNNING")
     try:
@@ -63,6 +68,9 @@ def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang:
         run.drain()
     except StoreUnreachable:
         raise  # there is nowhere to record it
+    except SystemExit:  # whoever watches has ended it, and records that
+        run.flush()
+        raise
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
     except Exception as error:

@@ -6,6 +6,7 @@ its own newest checkpoint; an exception of the trial's own is a result and is no
 
 from orchestrator.schedule.cluster import Cluster, Part, connect
 from orchestrator.schedule.measuring import Measurements
+from orchestrator.schedule.search import draw
 from orchestrator.schedule.training import TrainingTask, train
 
-__all__ = ["Cluster", "Measurements", "Part", "TrainingTask", "connect", "train"]
+__all__ = ["Cluster", "Measurements", "Part", "TrainingTask", "connect", "draw", "train"]

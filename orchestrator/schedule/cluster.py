@@ -1,7 +1,7 @@
 """A running Ray, and what of it one trial or measurement gets."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +12,27 @@ from ray import tune
 from ray.exceptions import RayError
 
 from orchestrator.environment import CannotStart, in_ray_job
+from workers.runtime import Needs
 
 MAX_DEATHS = 2  # of the process of one trial or measurement, before it counts as failed
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running Ray, and how many single-device tasks fit on it at once."""
+    """A running Ray: the resources of each of its nodes (`CPU`, `GPU`, `memory` in bytes)."""
 
-    num_nodes: int
-    num_cpus: int
-    num_gpus: int
+    nodes: tuple[Mapping[str, float], ...]
+
+    def total(self, resource: str) -> int:
+        return int(sum(node.get(resource, 0) for node in self.nodes))
+
+    @property
+    def num_cpus(self) -> int:
+        return self.total("CPU")
+
+    @property
+    def num_gpus(self) -> int:
+        return self.total("GPU")
 
     @property
     def slots(self) -> int:
@@ -37,10 +47,21 @@ class Cluster:
     def device(self) -> str:
         return "cuda" if self.num_gpus else "cpu"
 
-    @property
-    def task_resources(self) -> dict[str, float]:
-        """One CPU for a task, and one GPU where there are any."""
-        return {"CPU": 1.0, "GPU": 1.0} if self.num_gpus else {"CPU": 1.0}
+    def measurement_resources(self, needs: Needs) -> Mapping[str, float]:
+        """What Ray reserves for a measurement."""
+        gpus = needs.gpus if needs.gpus is not None else min(1, self.num_gpus)
+        memory = {} if needs.memory_gb is None else {"memory": int(needs.memory_gb * 1e9)}
+        return {"CPU": needs.cpus, **({"GPU": gpus} if gpus else {}), **memory}
+
+    def check_needs(self, measure: str, needs: Needs) -> None:
+        """CannotStart unless one node has what a measurement needs; Ray would wait for such a node for ever."""
+        resources = self.measurement_resources(needs)
+        if any(all(node.get(name, 0) >= amount for name, amount in resources.items()) for node in self.nodes):
+            return
+        largest = {name: max(node.get(name, 0) for node in self.nodes) for name in resources}
+        raise CannotStart(
+            f"measure {measure} needs {_in_words(resources)} on one node; the nodes have at most {_in_words(largest)}"
+        )
 
     def part(self, devices: float) -> "Part":
         """What each trial gets when it asks for so many devices: GPUs where there are any, else CPU cores."""
@@ -83,10 +104,16 @@ def connect(address: str | None, num_cpus: int | None = None) -> Generator[Clust
         raise CannotStart(f"cannot use {place}: {str(error).splitlines()[0]}") from None
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
-        total = ray.cluster_resources()
-        yield Cluster(len(nodes), int(total.get("CPU", 0)), int(total.get("GPU", 0)))
+        yield Cluster(tuple(node["Resources"] for node in nodes))
     finally:
         ray.shutdown()
+
+
+def _in_words(resources: Mapping[str, float]) -> str:
+    return " and ".join(
+        f"{amount / 1e9:.3g} GB of memory" if name == "memory" else f"{amount:g} {name}"
+        for name, amount in resources.items()
+    )
 
 
 def _shipped_code() -> dict[str, Any] | None:

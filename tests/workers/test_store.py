@@ -49,7 +49,7 @@ def artifact_path(store: RunStore, run_id: str, name: str) -> Path:
 
 def test_a_created_run_waits_with_its_settings(store: RunStore, run_id: str) -> None:
     record = store.get(run_id)
-    assert (record.status, record.name, record.trial_id) == ("SCHEDULED", "width=0002", "t1")
+    assert (record.status, record.name, record.trial_id) == ("RUNNING", "width=0002", "t1")
     assert record.parameters == {"model": "mlp", "model.width": "2"}
     assert record.points == {"hp/model.width": Point(0, 2.0)}
     assert record.checkpoints == ()
@@ -220,4 +220,4 @@ def test_many_processes_may_open_a_fresh_store_at_once(tmp_path: Path) -> None:
 
 def test_the_local_store_is_a_plain_database(store: RunStore, run_id: str) -> None:
     with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
-        assert database.execute("select status from runs where run_uuid = ?", (run_id,)).fetchone() == ("SCHEDULED",)
+        assert database.execute("select status from runs where run_uuid = ?", (run_id,)).fetchone() == ("RUNNING",)

@@ -15,7 +15,7 @@ from measures import Snapshot, layer_activations, linear_cka, measures
 from measures.examples import generator
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
-from workers import tracking
+from workers import patience
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.measuring import load_input, measure_checkpoint
@@ -192,7 +192,7 @@ def test_a_store_that_stays_away_fails_the_trial_in_one_line_and_says_where_thin
     small_trial: TrialSpec, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing listens at port 9 of the loopback address."""
-    monkeypatch.setattr(tracking, "PATIENCE", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE", 0.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = dataclasses.replace(runtime, tracking_uri="http://127.0.0.1:9")
     result = run_trial(small_trial, "run", "mine", away)

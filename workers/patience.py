@@ -1,0 +1,46 @@
+"""Patience: asking again while a server does not answer. One that restarts costs no trial."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from workers.store_address import StoreUnreachable
+
+PATIENCE = 600.0  # seconds for which a store that does not answer is asked again
+LONGEST_PAUSE = 15.0
+
+
+class Patient:
+    """A client whose every method is called again while its error `is_passing`; then StoreUnreachable."""
+
+    def __init__(self, client: Any, uri: str, is_passing: Callable[[Exception], bool]) -> None:
+        self._client, self._uri, self._is_passing = client, uri, is_passing
+        self._seconds = PATIENCE
+
+    @contextmanager
+    def impatient(self) -> Generator[None, None, None]:
+        """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
+        self._seconds = 0.0
+        try:
+            yield
+        finally:
+            self._seconds = PATIENCE
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._ask, getattr(self._client, name))
+
+    def _ask(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        deadline, pause = time.monotonic() + self._seconds, 0.5
+        while True:
+            try:
+                return method(*arguments, **options)
+            except Exception as error:
+                if not self._is_passing(error):
+                    raise
+                if time.monotonic() + pause > deadline:
+                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                    raise StoreUnreachable(f"the MLflow store {self._uri} does not answer: {reason}") from error
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
