@@ -73,7 +73,7 @@ def draw(
         result = ended if config["ended"] else train_one(part, task, runtime, watch)
         return {"result": result, "values": _values(study, search, task, runtime)}
 
-    left, searcher = search.num_trials - len(told), _Drawn(search, told, claim)
+    left, searcher = search.num_trials - len(told), Drawn(search, told, claim)
     return run_tune(part, trainable, searcher, left, Listener(on_result, meanwhile), _scheduler(search))
 
 
@@ -113,7 +113,7 @@ def _values(study: Study, search: Search, task: TrainingTask, runtime: Runtime) 
     return objective_values(search, record)
 
 
-class _Drawn(Searcher):
+class Drawn(Searcher):
     """Optuna's search, with a run for every point it draws."""
 
     def __init__(self, search: Search | None = None, told: Sequence[Draw] = (), claim: Claim | None = None) -> None:
@@ -128,7 +128,7 @@ class _Drawn(Searcher):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles its searcher into its scratch directory, where nobody reads it.
-        return _Drawn, ()
+        return Drawn, ()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         busy = {trained for _, trained in self._training.values()}
@@ -192,7 +192,7 @@ def _as_optuna_tells_it(search: Search, drawn: Draw, space: dict[str, BaseDistri
     pruned = state_of(drawn.record) is State.PRUNED and last is not None and not math.isnan(last.value)
     return create_trial(
         state=TrialState.PRUNED if pruned else TrialState.FAIL if values is None else TrialState.COMPLETE,
-        values=values,
+        values=(last.value,) if pruned and last is not None else values,
         params=dict(drawn.point),
         distributions=space,
         intermediate_values={last.step: last.value} if pruned and last is not None else None,
