@@ -21,7 +21,7 @@ check: .venv/installed-test ## Format, lint, types, import rules, tests
 	ruff check .
 	pyright
 	lint-imports
-	pytest
+	pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 figures: .venv/installed ## Draw the figures of docs/measures anew
 	@.venv/bin/python -m docs.figures

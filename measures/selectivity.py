@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import stats
 from torch import Tensor
 
 from measures.examples import check_precision, chosen_examples, generator
@@ -120,5 +119,7 @@ def _rank_correlation(first: Floats, second: Floats) -> Estimate:
     first, second = first[both], second[both]
     if len(first) < 5 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Estimate(math.nan)
+    from scipy import stats  # here: it takes half a second to import
+
     value = float(np.corrcoef(stats.rankdata(first), stats.rankdata(second))[0, 1])
     return Estimate(value, math.sqrt((1 + value**2 / 2) / (len(first) - 3)))

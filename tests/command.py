@@ -1,5 +1,6 @@
 """Running the real command in a real process, and reading what it left in the real store."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,12 +54,17 @@ def run(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
-    """Stored runs of the study, by name."""
+def records_of(folder: Path, study: str, role: str = "trial") -> list[RunRecord]:
+    """Stored runs of a study."""
     store = RunStore(local_store(folder / "store"))
-    experiment = store.find_study("double_descent")
+    experiment = store.find_study(study)
     assert experiment is not None
-    found = store.runs(experiment, role)
+    return store.runs(experiment, role)
+
+
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Stored runs of the study that most tests run, by name."""
+    found = records_of(folder, "double_descent", role)
     assert len({record.name for record in found}) == len(found), "no run is stored twice"
     return {record.name: record for record in found}
 
@@ -84,5 +90,6 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], se
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+            raise AssertionError(process.communicate())

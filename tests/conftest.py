@@ -13,8 +13,25 @@ from workers.spec import TrialSpec
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
+STUDY_GROUP = "undisturbed"
+
 # Tests are small: a second thread gains them nothing, and where cores are busy the threads wait for one another.
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A process runs whole files, whose fixtures it then makes once; all that share the study are one, and come first.
+
+    Its tests wait most of the time, for processes that start, so the files that compute fill the other core meanwhile.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(STUDY_GROUP if _shares_study(item) else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: not _shares_study(item))
+
+
+def _shares_study(item: pytest.Item) -> bool:
+    return "undisturbed" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)

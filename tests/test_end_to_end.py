@@ -157,6 +157,16 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undi
     assert_same_numbers(tmp_path, undisturbed)
 
 
+def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
+    drivers = [start(cache, [*SMALL, "--folder", str(tmp_path)]) for _ in range(2)]
+    ended = [(*driver.communicate(timeout=200), driver.returncode) for driver in drivers]
+    assert sorted(code for *_, code in ended) == [0, 2], ended
+    (refusal,) = [errors for _, errors, code in ended if code == 2]
+    assert refusal.startswith("error: study double_descent is being carried out by launch 1 (process ")
+    assert refusal.count("\n") == 1
+    assert_same_numbers(tmp_path, undisturbed)
+
+
 def test_a_trial_that_raises_leaves_the_others_alone(tmp_path: Path, cache: Path) -> None:
     # A width whose weights no machine can hold: the allocation fails inside the trial.
     arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--folder", str(tmp_path)]

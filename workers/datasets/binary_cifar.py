@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from torchvision.datasets import CIFAR10
-
 from workers.datasets.dataset import Dataset
 from workers.datasets.images import Size, chosen_images
 from workers.datasets.source_files import torchvision_images
@@ -18,6 +16,6 @@ def binary_cifar(data_seed: int, *, num_train: Size = None, num_test: Size = Non
     Downloaded like `cifar10`; smaller subsets are drawn by `data_seed`, nested. Corruption c of the paper is
     `random_labels(fraction=c)`, which flips a share c / 2.
     """
-    source = torchvision_images(CIFAR10, "CIFAR-10")
+    source = torchvision_images("CIFAR10", "CIFAR-10")
     chosen = chosen_images(source, data_seed, classes=(AIRPLANE, DOG), num_train=num_train, num_test=num_test)
     return dataclasses.replace(chosen, normalization=NORMALIZATION)

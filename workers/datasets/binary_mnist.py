@@ -6,7 +6,6 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from torchvision.datasets import MNIST
 
 from workers.datasets.dataset import Dataset
 from workers.datasets.images import of_classes
@@ -22,7 +21,7 @@ def binary_mnist(
     test_per_class: Annotated[int, Field(ge=1)] = 900,
 ) -> Dataset:
     """Digits 3 (class 0) and 6 (class 1) of MNIST, the first of each in the files, pixels from -1 to 1."""
-    source = of_classes(torchvision_images(MNIST, "MNIST"), (3, 6))
+    source = of_classes(torchvision_images("MNIST", "MNIST"), (3, 6))
     train, test = _first(source.y_train, train_per_class, "train"), _first(source.y_test, test_per_class, "test")
     return dataclasses.replace(
         source,

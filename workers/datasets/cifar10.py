@@ -6,8 +6,6 @@ Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 import dataclasses
 from typing import Literal
 
-from torchvision.datasets import CIFAR10
-
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
 from workers.datasets.images import Classes, Size, chosen_images
 from workers.datasets.source_files import torchvision_images
@@ -44,7 +42,7 @@ def cifar10(
         "per_image": "per_image",
         "none": None,
     }
-    source = torchvision_images(CIFAR10, "CIFAR-10")
+    source = torchvision_images("CIFAR10", "CIFAR-10")
     chosen = chosen_images(
         source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
     )

@@ -6,8 +6,6 @@ Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 import dataclasses
 from typing import Literal
 
-from torchvision.datasets import CIFAR100
-
 from workers.datasets.cifar10 import ACTIVATION_ID, NORMALIZATION
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
 from workers.datasets.images import Classes, Size, chosen_images
@@ -38,7 +36,7 @@ def cifar100(
         "per_image": "per_image",
         "none": None,
     }
-    source = torchvision_images(CIFAR100, "CIFAR-100")
+    source = torchvision_images("CIFAR100", "CIFAR-100")
     chosen = chosen_images(
         source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
     )

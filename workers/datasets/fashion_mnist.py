@@ -5,8 +5,6 @@ Xiao, Rasul & Vollgraf, arXiv 1708.07747, 2017.
 
 import dataclasses
 
-from torchvision.datasets import FashionMNIST
-
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
 from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images
 from workers.datasets.source_files import torchvision_images
@@ -31,7 +29,7 @@ def fashion_mnist(
     `classes` are relabelled from 0 in the order given.
     """
     constants: dict[str, Normalization] = {"dataset": NORMALIZATION, "per_image": "per_image", "none": None}
-    source = torchvision_images(FashionMNIST, "Fashion-MNIST")
+    source = torchvision_images("FashionMNIST", "Fashion-MNIST")
     chosen = chosen_images(
         source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
     )

@@ -1,12 +1,11 @@
 """Any images in a tree train/CLASS/FILE and test/CLASS/FILE, as torchvision's ImageFolder reads it."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.datasets import ImageFolder
 
 from workers.datasets.dataset import Augmentation, Dataset
 from workers.datasets.images import (
@@ -19,6 +18,9 @@ from workers.datasets.images import (
     square,
 )
 from workers.datasets.source_files import one_line, source_path
+
+if TYPE_CHECKING:
+    from torchvision.datasets import ImageFolder
 
 MODES = {1: "L", 3: "RGB"}
 
@@ -60,7 +62,9 @@ def image_folder(
     return measured_normalization(central_crop(dataset, crop), normalization)
 
 
-def _files(folder: Path) -> ImageFolder:
+def _files(folder: Path) -> "ImageFolder":
+    from torchvision.datasets import ImageFolder  # here: it loads all of torchvision
+
     try:
         return ImageFolder(folder)
     except OSError as error:
@@ -68,7 +72,7 @@ def _files(folder: Path) -> ImageFolder:
 
 
 def _split(
-    files: ImageFolder,
+    files: "ImageFolder",
     classes: tuple[int, ...],
     data_seed: int,
     split: str,

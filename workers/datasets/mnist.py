@@ -5,8 +5,6 @@ LeCun, Cortes & Burges, "The MNIST database of handwritten digits", 1998.
 
 import dataclasses
 
-from torchvision.datasets import MNIST
-
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
 from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images
 from workers.datasets.source_files import torchvision_images
@@ -31,7 +29,7 @@ def mnist(
     `classes` are relabelled from 0 in the order given.
     """
     constants: dict[str, Normalization] = {"dataset": NORMALIZATION, "per_image": "per_image", "none": None}
-    source = torchvision_images(MNIST, "MNIST")
+    source = torchvision_images("MNIST", "MNIST")
     chosen = chosen_images(
         source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop
     )

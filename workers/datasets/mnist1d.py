@@ -7,7 +7,6 @@ import random
 from typing import Annotated, Any
 
 import numpy as np
-from mnist1d.data import get_dataset_args, make_dataset
 from pydantic import Field
 
 from workers.datasets.dataset import Dataset
@@ -24,6 +23,8 @@ def mnist1d(
     The defaults are those of its authors' double-descent notebook: 4,000 training and 12,000 test examples. Their
     generator draws from the global random states of numpy and Python, which are put back afterwards.
     """
+    from mnist1d.data import get_dataset_args, make_dataset  # here: it loads a plotting library
+
     args: Any = get_dataset_args()  # an attribute bag
     args.num_samples, args.train_split, args.seed = num_examples, train_fraction, data_seed
     numpy_state, python_state = np.random.get_state(), random.getstate()

@@ -7,12 +7,15 @@ trial's identity. Not from the working directory, which Ray Tune changes for eve
 import fcntl
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torchvision.datasets import CIFAR10, MNIST
 
 from workers.datasets.dataset import Dataset
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10, MNIST
 
 
 def data_folder() -> Path:
@@ -35,13 +38,18 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def torchvision_images(kind: type[CIFAR10] | type[MNIST], name: str) -> Dataset:
+def torchvision_images(class_name: Literal["CIFAR10", "CIFAR100", "MNIST", "FashionMNIST"], name: str) -> Dataset:
     """Official training and test images of CIFAR-10, MNIST or a relative, downloaded once into the data folder.
 
-    `name` is for messages. Not normalised yet. ValueError where the files cannot be had or read.
+    `class_name` is torchvision's class, `name` is for messages. Not normalised yet. ValueError where the files cannot
+    be had or read.
     """
+    # Imported here: torchvision loads all of its models, and torch's compiler with them, for more than a second.
+    from torchvision import datasets
+
+    kind: type[CIFAR10] | type[MNIST] = getattr(datasets, class_name)
     folder = data_folder()
-    files = kind.base_folder if issubclass(kind, CIFAR10) else f"{kind.__name__}/raw"
+    files = kind.base_folder if issubclass(kind, datasets.CIFAR10) else f"{kind.__name__}/raw"
     try:
         _download(kind, folder, files)
         train, test = kind(folder, train=True), kind(folder, train=False)
@@ -65,7 +73,7 @@ def _unavailable(name: str, folder: Path, files: str, reason: str) -> str:
     )
 
 
-def _download(kind: type[CIFAR10] | type[MNIST], folder: Path, files: str) -> None:
+def _download(kind: "type[CIFAR10] | type[MNIST]", folder: Path, files: str) -> None:
     if (folder / files).is_dir() and not os.access(folder, os.W_OK):
         return  # a shared, read-only copy
     folder.mkdir(parents=True, exist_ok=True)
