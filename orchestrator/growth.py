@@ -64,6 +64,8 @@ def _column_words(located: Located, declared: set[str], study: Study) -> str:
         f"added: {', '.join(position(x) for x in added) or 'nothing'}",
         f"{len(column.xs)} values in all, a uniform grid of that resolution has {uniform}",
     ]
+    if len(column.trials) == len(column.xs):
+        words.append("one replicate: so it is with these networks, and another seed may differ by more")
     if column.unfinished:
         words.append(f"{column.unfinished} trials are not finished, and nothing is added before")
     elif located.add:
