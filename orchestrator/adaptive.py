@@ -195,7 +195,8 @@ class Search:
                 f"{self.pruner} is not valid with two objectives: it takes one to say which trial is worse"
             )
 
-    def corner(self) -> TrialSpec:
-        """A trial at the lower end of every range: what the declaration can be checked by."""
-        ends = {name: d.values[0] if isinstance(d, Choice) else d.low for name, d in self.space.items()}
-        return self.trial(ends)
+    def probes(self) -> tuple[TrialSpec, ...]:
+        """Trials at both ends of every range, the others being at their first: what a declaration is checked by."""
+        ends = {name: d.values if isinstance(d, Choice) else (d.low, d.high) for name, d in self.space.items()}
+        first = {name: values[0] for name, values in ends.items()}
+        return tuple(self.trial({**first, name: value}) for name, values in ends.items() for value in values)

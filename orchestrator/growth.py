@@ -67,7 +67,7 @@ def _column_words(located: Located, declared: set[str], study: Study) -> str:
     if len(column.trials) == len(column.xs):
         words.append("one replicate: so it is with these networks, and another seed may differ by more")
     if column.unfinished:
-        words.append(f"{column.unfinished} trials are not finished, and nothing is added before")
+        words.append(f"not finished: {column.unfinished} of {len(column.trials)} trials; nothing is added before")
     elif located.add:
         words.append(f"stopped by max_trials={refine.max_trials}")
     return f"{label}: {'; '.join(words)}"

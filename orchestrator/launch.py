@@ -167,6 +167,8 @@ class Launch:
     def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
         """Train and measure on a cluster; False if interrupted."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
+        if train and self.study.search is not None:
+            self.longest_first(self.study.search.probes())  # the like of which may be drawn
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 

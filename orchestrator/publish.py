@@ -107,7 +107,7 @@ def declaration(study: Study) -> str:
         sorted(trial.trial_id for trial in study.trials),
         [measurement_key(m.measure) for m in study.measured],
         *([] if study.refine is None else [["refine", *dataclasses.astuple(study.refine)]]),
-        *([] if study.search is None else [["search", search_key(study.search), study.search.corner().trial_id]]),
+        *([] if study.search is None else [["search", search_key(study.search), study.search.probes()[0].trial_id]]),
     ]
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
 

@@ -124,7 +124,7 @@ def _best_lines(search: Search, known: Sequence[tuple[Draw, tuple[float, ...]]])
     sign = 1 if search.objectives[0].mode == "min" else -1
     best = pareto(search.objectives, [values for _, values in known])
     if len(search.objectives) > 1:
-        yield f"Pareto set, no point better in one of the two and as good in the other: {len(best)} points"
+        yield f"Pareto set, no point better in one of the two and as good in the other: {len(best)} of {len(known)}"
         chosen = [known[place] for place in best]
     else:
         chosen = [each for each in known if math.isfinite(each[1][0])]
@@ -138,15 +138,15 @@ def _pruner_lines(search: Search, drawn: Sequence[Draw]) -> Iterable[str]:
     if search.pruner is not None:
         stopped = sum(state_of(draw.record) is State.PRUNED for draw in drawn)
         yield (
-            f"The pruner was on, {search.pruner}: {stopped} draws were stopped early and have no final numbers, so "
-            "correlations over the others are biased"
+            f"The pruner was on, {search.pruner}, so correlations over trials are biased; draws that were stopped "
+            f"early and have no final numbers: {stopped}"
         )
 
 
 def _state_lines(drawn: Sequence[Draw]) -> Iterable[str]:
     for state in (State.DIVERGED, State.FAILED):
         if count := sum(state_of(draw.record) is state for draw in drawn):
-            yield f"{count} draws {state}"
+            yield f"Draws that {'failed' if state is State.FAILED else 'diverged'}: {count}"
 
 
 def _point_words(point: Point) -> str:

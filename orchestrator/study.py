@@ -62,7 +62,7 @@ class Study:
             raise ValueError(f"study {self.name} declares a search and a refinement: one of them")
         if self.refine is not None:
             self.refine.check(self.trials)
-        parameters = (self.trials[0] if self.search is None else self.search.corner()).parameters
+        parameters = (self.trials if self.search is None else self.search.probes())[0].parameters
         for axis in self.axes:
             if axis not in parameters:
                 known = ", ".join(parameters)

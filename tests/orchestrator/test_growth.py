@@ -79,7 +79,7 @@ def test_the_report_says_why_nothing_is_added() -> None:
     (bounded,) = growth_sections(declared, declared, records(declared))
     assert bounded.lines[1].endswith("stopped by max_trials=7")
     (waiting,) = growth_sections(grid(), grid(), records(grid(), without=grid().trials[0].trial_id))
-    assert waiting.lines[1].endswith("1 trials are not finished, and nothing is added before")
+    assert waiting.lines[1].endswith("not finished: 1 of 6 trials; nothing is added before")
     assert growth_sections(grid_without_refinement(), grid_without_refinement(), {}) == ()
 
 

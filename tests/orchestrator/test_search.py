@@ -142,12 +142,12 @@ def test_the_report_names_the_best_points_and_what_is_biased() -> None:
     assert section.lines == (
         "5 of 4 points drawn (tpe, seed 0) for least test/loss: learning_rate from LogUniform(low=0.001, high=1.0), "
         "weight_decay from Uniform(low=0.0, high=0.1)",
-        "The pruner was on, Asha(after_steps=100, factor=4): 1 draws were stopped early and have no final numbers, so "
-        "correlations over the others are biased",
+        "The pruner was on, Asha(after_steps=100, factor=4), so correlations over trials are biased; draws that were "
+        "stopped early and have no final numbers: 1",
         "test/loss 1.00 at learning_rate 0.0200, weight_decay 0.0100 (draw 2)",
         "test/loss 2.00 at learning_rate 0.0300, weight_decay 0.0100 (draw 3)",
         "test/loss 3.00 at learning_rate 0.0100, weight_decay 0.0100 (draw 1)",
-        "1 draws diverged",
+        "Draws that diverged: 1",
     )
 
 
@@ -158,7 +158,7 @@ def test_the_report_of_two_objectives_names_the_pareto_set() -> None:
         for i, (rate, loss, error) in enumerate([(0.1, 1.0, 0.5), (0.2, 2.0, 0.6), (0.3, 3.0, 0.1)])
     ]
     assert search_lines(declared, runs)[1:] == (
-        "Pareto set, no point better in one of the two and as good in the other: 2 points",
+        "Pareto set, no point better in one of the two and as good in the other: 2 of 3",
         "test/loss 1.00, test/error 0.500 at learning_rate 0.100 (draw 1)",
         "test/loss 3.00, test/error 0.100 at learning_rate 0.300 (draw 3)",
     )
@@ -191,6 +191,7 @@ def test_a_search_that_goes_on_is_the_same_study_and_another_one_is_not() -> Non
         (lambda: search(num_trials=0), "num_trials=0 is not valid: at least 1"),
         (lambda: search(sampler="best"), "sampler='best' is not valid: one of tpe, random, nsga2"),
         (lambda: search(objectives=(LOSS, ERROR), pruner=Asha(9)), "Asha(after_steps=9, factor=4) is not valid with"),
+        (lambda: study(space={"momentum": Uniform(0, 1.5)}), "optimizer sgd: momentum=1.5 is not valid"),
         (lambda: study(space={"speed": Uniform(0, 1)}), "unknown setting 'speed' of optimizer sgd"),
         (lambda: replace(study(), axes=("model.height",)), "study s: unknown axis 'model.height'; parameters: "),
         (lambda: replace(study(), refine=Refine()), "study s declares a search and a refinement: one of them"),
