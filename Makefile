@@ -5,7 +5,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --con
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check figures clean
+.PHONY: help demo test check audit figures clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -16,12 +16,18 @@ demo: .venv/installed ## Install, run the double-descent study, say where its re
 test: .venv/installed-test ## Install, then run everything that CI runs
 	@$(MAKE) --no-print-directory check
 
-check: .venv/installed-test ## Format, lint, types, import rules, tests
+check: .venv/installed-test ## Format, lint, types, import rules, dependency audit, tests
 	ruff format --check .
 	ruff check .
 	pyright
 	lint-imports
+	@$(MAKE) --no-print-directory audit
 	pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+audit: .venv/installed-test ## Known vulnerabilities of the exact versions; what could not be asked is said
+	pip --disable-pip-version-check check
+	pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off --format json 2>/dev/null \
+		| python .ci/audit.py
 
 figures: .venv/installed ## Draw the figures of docs/measures anew
 	@.venv/bin/python -m docs.figures
@@ -38,8 +44,8 @@ clean: ## Remove the environment and caches; results in store/ and reports/ stay
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	@echo "Installing the tools for tests and checks, and the peers of benchmarks ..."
-	@$(PIP) --editable '.[test,benchmarks]'
+	@echo "Installing the tools for tests and checks, the MLflow server's parts, and the peers of benchmarks ..."
+	@$(PIP) --editable '.[server,test,benchmarks]'
 	@touch $@
 
 .venv/created:

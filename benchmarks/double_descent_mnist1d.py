@@ -28,12 +28,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from measures.registry import Component
 from workers.building import build_problem
 from workers.problem import Problem
+from workers.record import LEASE
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import local_store
 from workers.tracking import RunStore
 from workers.training import train
-from workers.trial_run import LEASE, TrialRun
+from workers.trial_run import TrialRun
 
 WIDTHS = (2, 12, 47, 150, 300)
 BATCH_SIZE, LEARNING_RATE, MOMENTUM = 100, 0.01, 0.9

@@ -1,5 +1,6 @@
 """Environment variables that Ray reads when it is imported, which is why this happens before, and without it."""
 
+import json
 import os
 import secrets
 import socket
@@ -38,6 +39,7 @@ def check_address(address: str) -> None:
         raise CannotStart(f"no Ray cluster answers at {address} ({error}); start one or leave --address out") from None
 
 
-def in_ray_job() -> bool:
-    """Whether this process is the entrypoint of a submitted Ray job."""
-    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+def ray_job() -> str | None:
+    """Submission id of the Ray job whose entrypoint this process is, if it is one."""
+    job = os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+    return None if job is None else json.loads(job)["metadata"]["job_submission_id"]

@@ -18,25 +18,27 @@ from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.growth import grown, growth_line
 from orchestrator.launches import LaunchLog
-from orchestrator.plan import Plan, State, plan, remaining
-from orchestrator.publish import publish
+from orchestrator.plan import Plan, plan, plan_line, remaining
+from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
 from orchestrator.search import to_draw
+from orchestrator.settling import settle
+from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
-from orchestrator.table import Results
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
+from workers.disk_space import DiskFull
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.store_address import StoreError, check_store, is_node_local, local_store, store_exists
+from workers.store_address import StoreError, StoreUnreachable, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
 
 if TYPE_CHECKING:
     from orchestrator.schedule import Cluster
 
-OK, FAILED, INTERRUPTED = 0, 1, 130  # exit codes; 2, for bad input, is the command line's
+OK, FAILED = 0, 1  # exit codes; 2, for bad input, and those of an interruption are the command line's
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Settings:
     def store_uri(self) -> str:
         """The store to use: as given, else MLFLOW_TRACKING_URI, else a local one."""
         uri = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if uri is None and environment.in_ray_job():
+        if uri is None and environment.ray_job() is not None:
             raise CannotStart("a Ray job needs MLFLOW_TRACKING_URI in its runtime environment: its folder is temporary")
         return uri or local_store(self.folder / "store")
 
@@ -111,61 +113,86 @@ class Launch:
         runs = [] if experiment is None else self.store.runs(experiment, "trial")
         return {run.trial_id: run for run in reversed(runs)}
 
-    def plan(self) -> Plan:
-        """What is left to do now."""
-        return self._plan(self.records())
-
-    def _plan(self, records: Mapping[str, RunRecord]) -> Plan:
+    def plan(self, records: Mapping[str, RunRecord]) -> Plan:
+        """What is left to do, given the stored run of each trial id."""
         self.study = grown(self.declared, records)
         return plan(self.study, records)
 
     def run(self, *, train: bool = True) -> int:
-        """Do what is left to do (only measurements, without `train`), publish the report; the exit code."""
-        latest, records = self._latest_launch(), self.records()
-        todo = self._plan(records)
-        self.console.print(plan_line(self.study, todo, to_draw(self.study, records)), soft_wrap=True)
-        interrupted = False
-        if ((todo.train or to_draw(self.study, records)) and train) or todo.measure:
-            interrupted = not self._work(todo, train, records, latest)
-            records = self.records()
+        """Do what is left to do (only measurements, without `train`), publish the report; the exit code.
+
+        An interruption goes on to the caller, once no run of this launch says any more that something is done to it.
+        """
+        try:
+            self._carry_out(train)
+        except KeyboardInterrupt:
+            self._settle()
+            self._close()
+            raise
+        except (StoreUnreachable, DiskFull) as error:
+            self._close()
+            line = f"stopped: {error}; the same command continues from what is stored"
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            return FAILED
+        return self._close()
+
+    def _carry_out(self, train: bool) -> None:
+        latest, settled, records = self._latest_launch(), self._settled(), self.records()
+        todo, left = self.plan(records), to_draw(self.declared, records)
+        self.console.print(plan_line(self.study, todo, left), soft_wrap=True)
+        if ((todo.train or left) and train) or todo.measure:
+            self._work(todo, train, records, latest)
+            settled, records = self._settled(), self.records()
         if records:
-            self._publish(records)
-        return self._close(interrupted)
+            self._publish(records, settled)
 
     def show_plan(self) -> int:
         """Print what `run` would do."""
         records = self.records()
-        todo = self._plan(records)
-        self.console.print(plan_line(self.study, todo, to_draw(self.study, records)), soft_wrap=True)
+        self.console.print(plan_line(self.study, self.plan(records), to_draw(self.study, records)), soft_wrap=True)
         return OK
 
     def show_status(self) -> int:
-        """Print the state of every trial."""
-        records = self.records()
-        self.console.print(status_table(results(grown(self.declared, records), records)))
+        """Print how many trials are in which state, and what they have come to."""
+        trials = None
+        if (settled := self._settled()) is not None:
+            trials = kept_status(self.declared, self.store, settled)
+        if trials is None:
+            records = self.records()
+            trials = statuses(results(grown(self.declared, records), records))
+        self.console.print(status_view(trials))
         return OK
 
     def report(self) -> int:
         """Publish what is stored."""
-        records = self.records()
+        settled, records = self._settled(), self.records()
         if not records:
             raise CannotStart(f"nothing of study {self.study.name} is stored in {self.settings.store_uri} yet")
-        self._publish(records)
+        self._publish(records, settled)
         return OK
 
-    def _publish(self, records: Mapping[str, RunRecord]) -> None:
-        published = publish(self.declared, records, self.store, self.settings.folder, self.settings.command)
+    def _publish(self, records: Mapping[str, RunRecord], settled: int | None) -> None:
+        folder, command = self.settings.folder, self.settings.command
+        published = publish(self.declared, records, self.store, self.lease, folder, command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
 
+    @cached_property
+    def _log(self) -> LaunchLog:
+        return LaunchLog(self.store, self.study.name, self.study.question)
+
     def _latest_launch(self) -> int:
         """Number of the study's latest launch."""
-        launch = LaunchLog(self.store, self.study.name).newest() if store_exists(self.settings.store_uri) else None
+        launch = self._log.newest() if store_exists(self.settings.store_uri) else None
         return 0 if launch is None else launch.number
 
-    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> bool:
-        """Train and measure on a cluster; False if interrupted."""
+    def _settled(self) -> int | None:
+        """Number of the launch after which nothing more is stored; None if one is at work."""
+        return self._log.settled() if store_exists(self.settings.store_uri) else None
+
+    def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> None:
+        """Train and measure on a cluster."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
         if train and self.study.search is not None:
             self.longest_first(self.study.search.probes())  # the like of which may be drawn
@@ -181,29 +208,45 @@ class Launch:
             cluster.part(self.settings.devices_per_trial)  # refused before a store is made
             for measured in self.study.measured:
                 cluster.check_needs(measured.measure.name, measured.needs)
-            try:
-                with LaunchLog(self.store, self.study.name, self.study.question).entered(self.lease) as launch:
-                    if launch.number > latest + 1:
-                        records = self.records()
-                        todo = remaining(todo, self._plan(records))
-                    runtime, devices = self.settings.runtime, self.settings.devices_per_trial
-                    self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
-                    return self._rounds(cluster, self.work, todo) if train else self.work.carry_out(cluster, todo)
-            except KeyboardInterrupt:
-                return False
+            with self._log.entered(self.lease) as launch:
+                if (job := environment.ray_job()) is not None:
+                    schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
+                if launch.number > latest + 1:
+                    records = self.records()
+                    todo = remaining(todo, self.plan(records))
+                runtime, devices = self.settings.runtime, self.settings.devices_per_trial
+                self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
+                self.work.carry_out(cluster, todo)
+                if train:
+                    self._go_on(cluster, self.work)
 
-    def _rounds(self, cluster: "Cluster", work: Work, todo: Plan) -> bool:
-        """Train and measure, round by round, until the results ask for no further trial; False if interrupted."""
-        while work.carry_out(cluster, todo):
+    def _go_on(self, cluster: "Cluster", work: Work) -> None:
+        """Train and measure what the results ask for, round by round, and what is left to be drawn."""
+        while True:
             known, records = {trial.trial_id for trial in work.study.trials}, self.records()
-            todo = self._plan(records)
+            new = tuple(trial for trial in self.plan(records).train if trial.trial_id not in known)
             work.go_on_with(self.study, records)
-            new = tuple(trial for trial in todo.train if trial.trial_id not in known)
             if not new:
                 return work.draw(cluster)
             self.console.print(growth_line(self.study, new), soft_wrap=True, highlight=False)
-            todo = replace(todo, train=self.longest_first(new), measure=())
-        return False
+            work.carry_out(cluster, Plan({}, self.longest_first(new), (), 0))
+
+    def _settle(self) -> None:
+        """End the runs that an interrupted launch leaves, as far as the store answers now."""
+        if "store" not in vars(self):
+            return  # it was not even opened
+        try:
+            with self.store.impatient():
+                settle(self.store, self.study.name, self.lease)
+        except StoreUnreachable as error:
+            self.console.print(f"{error}; runs may stay RUNNING", soft_wrap=True, highlight=False, markup=False)
+
+    def _run_of_job(self, job: str) -> str:
+        """The study's own run, which names the job in turn, made before there is a report to keep on it."""
+        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        run_id = study_run(self.declared, self.store, self.lease, experiment).run_id
+        self.store.set_tags(run_id, {"sweep.ray_job": job})
+        return run_id
 
     def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
         """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.
@@ -228,8 +271,8 @@ class Launch:
                     raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
         return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
 
-    def _close(self, interrupted: bool) -> int:
-        """Say what failed and what is left, and turn it into an exit code."""
+    def _close(self) -> int:
+        """Say what failed, and turn it into an exit code."""
         failures = [] if self.work is None else self.work.failures
         if failures:
             table = Table("trial", "what happened", title=f"{len(failures)} failed (tracebacks are in MLflow)")
@@ -238,9 +281,6 @@ class Launch:
             self.console.print(table)
         if self.work is not None and self.work.usage:
             self.console.print(self.work.usage, highlight=False)
-        if interrupted:
-            self.console.print("interrupted; the same command continues from what is stored")
-            return INTERRUPTED
         return FAILED if failures else OK
 
 
@@ -257,27 +297,3 @@ def check_devices(devices: float) -> None:
     """CannotStart unless a trial can have so many devices somewhere."""
     if not 0 < devices < math.inf or (devices > 1 and devices != int(devices)):
         raise CannotStart(f"devices per trial {devices:g} is not valid: a whole number, or a fraction of a GPU below 1")
-
-
-def status_table(table: Results) -> Table:
-    """One row a trial: name, state, errors and losses, what failed."""
-    values = {(row.trial_id, row.quantity): row.value for row in table.rows}
-    shown = ("train/error", "test/error", "test/loss")
-    view = Table("trial", "state", *shown, "seconds", "failure")
-    for trial in table.trials:
-        numbers = [f"{values[key]:.4g}" if (key := (trial.trial_id, quantity)) in values else "" for quantity in shown]
-        seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
-        view.add_row(trial.name, trial.state, *numbers, seconds, Text(trial.failure or ""))
-    return view
-
-
-def plan_line(study: Study, todo: Plan, to_draw: int = 0) -> str:
-    """One sentence: what is stored and what is left."""
-    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state)) or "none drawn yet"
-    search = "" if study.search is None else f"to draw {to_draw}, "
-    finished = sum(1 for state in todo.states.values() if state.is_finished)
-    unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
-    return (
-        f"{study.name}: {len(study.trials)} trials ({stored}); {search}to train {len(todo.train)}, "
-        f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
-    )

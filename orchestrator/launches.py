@@ -74,6 +74,14 @@ class LaunchLog:
         run_id = self._known_run_id()
         return None if run_id is None else self._newest(run_id)
 
+    def settled(self) -> int | None:
+        """Number of the latest launch if it has ended in order, 0 if there was none; None if more may be stored now."""
+        run_id = self._known_run_id()
+        newest = None if run_id is None else self._newest(run_id)
+        if run_id is None or newest is None:
+            return 0
+        return newest.number if self.store.get(run_id).tags.get(ENDED) == str(newest.number) else None
+
     def living(self) -> Launch | None:
         """The launch that carries the study out now; to find out may take as long as a pulse may be missing."""
         run_id = self._known_run_id()

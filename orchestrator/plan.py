@@ -83,6 +83,18 @@ def remaining(todo: Plan, now: Plan) -> Plan:
     return replace(now, train=tuple(trial for trial in todo.train if trial.trial_id in left))
 
 
+def plan_line(study: Study, todo: Plan, to_draw: int = 0) -> str:
+    """One sentence: what is stored and what is left."""
+    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state)) or "none drawn yet"
+    search = "" if study.search is None else f"to draw {to_draw}, "
+    finished = sum(1 for state in todo.states.values() if state.is_finished)
+    unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
+    return (
+        f"{study.name}: {len(study.trials)} trials ({stored}); {search}to train {len(todo.train)}, "
+        f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
+    )
+
+
 def missing_measurements(study: Study, trial: TrialSpec, record: RunRecord) -> list[MeasurementTask]:
     """What is still to be measured of a trial that has been trained."""
     return [task for task in _measurements(study, trial, record) if not _is_measured(task, record)]

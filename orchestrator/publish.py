@@ -7,27 +7,31 @@ import dataclasses
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from measures.registry import canonical_json
+from orchestrator import status
 from orchestrator.curves import Column, curves
 from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.search import search_key
+from orchestrator.status import TrialStatus
 from orchestrator.study import Study
+from orchestrator.table import Results
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
+from workers.disk_space import told_if_full
 from workers.measuring import measurement_key
-from workers.record import RunRecord, Sample, now_ms
+from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE
 from workers.tracking import RunStore
 
-DECLARATION, REPORT = "sweep.declaration", "sweep.report"
+DECLARATION, REPORT, SETTLED = "sweep.declaration", "sweep.report", "sweep.settled"
+MANIFEST = "manifest.json"
 UI_ADDRESS = "http://127.0.0.1:5000"
 
 
@@ -41,19 +45,30 @@ class Published:
 
 
 def publish(
-    declared: Study, records: Mapping[str, RunRecord], store: RunStore, folder: Path, command: str
+    declared: Study,
+    records: Mapping[str, RunRecord],
+    store: RunStore,
+    lease: str,
+    folder: Path,
+    command: str,
+    settled: int | None,
 ) -> Published:
-    """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run."""
+    """Build the report of what is stored, write it below `folder/reports`, keep it on the study's run.
+
+    With it the status of all trials, if the records are those of a time when no launch was at work: that after launch
+    number `settled`.
+    """
     study = grown(declared, records)
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
+    ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
     header = ReportHeader(
         study=study.name,
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: {ui_command}, then open {view_url(UI_ADDRESS, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open {view_url(ui, experiment, CURVES)}",),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
@@ -62,19 +77,24 @@ def publish(
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    _keep_report(declared, study, report, store, experiment)
-    _keep_views(study, columns, store, experiment)
-    return Published(place, ui_command, view_url(UI_ADDRESS, experiment, CURVES))
+    kept = study_run(declared, store, lease, experiment)
+    _keep_report(report, kept, store, lease, manifest(study) if study.trials != declared.trials else None)
+    _keep_status(table, kept, store, settled)
+    _keep_views(study, columns, store, experiment, lease)
+    return Published(place, ui_command, view_url(ui, experiment, CURVES))
 
 
 def _write(report: Report, folder: Path) -> Path:
     """Each file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in report.files.items():
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as scratch:
-            scratch.write(data)
-        os.chmod(scratch.name, 0o644)
-        os.replace(scratch.name, folder / name)
+    with told_if_full(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in report.files.items():
+            part = folder / f".{name}.{os.getpid()}.part"
+            try:
+                part.write_bytes(data)
+                os.replace(part, folder / name)
+            finally:
+                part.unlink(missing_ok=True)
     return folder
 
 
@@ -118,42 +138,72 @@ def kept_run(store: RunStore, experiment: str, identity: str) -> RunRecord | Non
     return next((run for run in runs if run.tags.get(DECLARATION) == identity), None)
 
 
-def _keep_report(declared: Study, study: Study, report: Report, store: RunStore, experiment: str) -> None:
-    """One study-level run for each declaration; report and manifest are replaced when the numbers have changed."""
-    identity = declaration(declared)
-    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+def kept_status(study: Study, store: RunStore, settled: int) -> tuple[TrialStatus, ...] | None:
+    """The status that was kept after this launch; None if there is none."""
+    experiment = store.find_study(study.name)
+    kept = None if experiment is None else kept_run(store, experiment, declaration(study))
+    if kept is None or kept.tags.get(SETTLED) != str(settled):
+        return None
+    return status.from_json(store.read_json(kept.run_id, status.FILE))
+
+
+def study_run(study: Study, store: RunStore, lease: str, experiment: str) -> RunRecord:
+    """The study-level run of a declaration, made with its manifest if there is none yet, or none that is whole."""
+    identity = declaration(study)
     kept = kept_run(store, experiment, identity)
-    if kept is not None:
-        run_id, stored = kept.run_id, kept.tags.get(REPORT)
-    else:
-        tags = {DECLARATION: identity, "sweep.study": study.name, **run_tags()}
-        run_id, stored = store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}), None
-    if stored == digest:
+    if kept is None:
+        tags = {DECLARATION: identity, "sweep.study": study.name, LEASE: lease, **run_tags()}
+        kept = store.get(store.create_run(experiment, f"study {study.name} {identity[:6]}", "sweep", tags, {}))
+    if REPORT not in kept.tags and not store.has_file(kept.run_id, MANIFEST):
+        store.write_json(kept.run_id, MANIFEST, manifest(study))
+    return kept
+
+
+def _keep_status(table: Results, kept: RunRecord, store: RunStore, settled: int | None) -> None:
+    """The status beside the report, if the table is that of a time when no launch was at work."""
+    if settled is None or kept.tags.get(SETTLED) == str(settled):
         return
-    store.write_json(run_id, "manifest.json", manifest(study))
+    store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
+    store.set_tags(kept.run_id, {SETTLED: str(settled)})
+
+
+def _keep_report(
+    report: Report, kept: RunRecord, store: RunStore, lease: str, grown_manifest: Mapping[str, Any] | None
+) -> None:
+    """The report on the study's run, and what it has grown to; replaced when the numbers have changed."""
+    run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    if kept.tags.get(REPORT) == digest:
+        return
+    store.set_tags(run_id, {LEASE: lease})
+    if grown_manifest is not None:
+        store.write_json(run_id, MANIFEST, grown_manifest)
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
-    store.set_tags(run_id, {REPORT: digest})
     store.set_status(run_id, "FINISHED")
+    store.set_tags(run_id, {REPORT: digest})  # last: without it, all of this is done again
 
 
-def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str) -> None:
+def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:
     """Named views of the experiment, and a run of curves over x for each column."""
     points = curve_points(columns)
     digest = hashlib.sha256(canonical_json({label: list(each) for label, each in points.items()}).encode())
+    identity = digest.hexdigest()[:16]
     stored = store.runs(experiment, "curve")
-    if any(run.tags.get(REPORT) == digest.hexdigest()[:16] for run in stored):
+    current = [run for run in stored if run.tags.get(REPORT) == identity and run.status == "FINISHED"]
+    missing = points.keys() - {run.name for run in current}
+    if not missing and len(stored) == len(points):
         return
+    store.open_study(study.name, study_views(study.presentation, columns, now_ms()))
     colors = column_colors(columns)
-    for label, samples in points.items():
-        tags = {REPORT: digest.hexdigest()[:16], "mlflow.runColor": colors[label], "sweep.study": study.name}
+    for label in (label for label in points if label in missing):
+        tags = {REPORT: identity, "mlflow.runColor": colors[label], "sweep.study": study.name, LEASE: lease}
         run_id = store.create_run(experiment, label, "curve", tags, {})
         now = now_ms()
-        store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in samples])
+        store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in points[label]])
         store.set_status(run_id, "FINISHED")
-    for run in stored:  # aggregates of older numbers, which the new ones replace
-        store.delete_run(run.run_id)
-    store.open_study(study.name, study_views(study.presentation, columns, now_ms()))
+    for run in stored:  # aggregates of older numbers, which the new ones replace, or of an interrupted launch
+        if run not in current:
+            store.delete_run(run.run_id)
 
 
 def _ui_command(uri: str) -> str:

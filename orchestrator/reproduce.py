@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.environment import CannotStart
-from orchestrator.launch import FAILED, INTERRUPTED, OK, Launch, Settings
+from orchestrator.launch import FAILED, OK, Launch, Settings
 from orchestrator.numerals import significant
 from orchestrator.publish import declaration, kept_run
 from orchestrator.reproduction import Number, Tally, Verdict, judged, recorded_study, tallies
@@ -32,8 +32,7 @@ def reproduce(run_id: str, settings: Settings, console: Console, sample: int | N
     _check_data(study, recorded, settings)
     _tell_versions(recorded, console)
     launch = Launch(study, settings, console)
-    if (ended := launch.run()) == INTERRUPTED:
-        return ended
+    ended = launch.run()
     again = launch.records()
     compared = [trial for trial in study.trials if recorded.get(trial.trial_id, _NOTHING).status == "FINISHED"]
     names = {trial.trial_id: run_name(trial, study.axes) for trial in compared}

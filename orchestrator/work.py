@@ -17,21 +17,21 @@ from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
 from orchestrator.search import draw_tags, draws, to_draw
+from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
 from workers.measuring import measurement_stage
-from workers.record import RunRecord
+from workers.record import LEASE, RunRecord
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.trial import TrialResult
-from workers.trial_run import LEASE
 
 if TYPE_CHECKING:
     from orchestrator.schedule import Cluster, Part, TrainingTask
 
-Train = Callable[..., bool]  # of a part of the cluster, the runtime, and who is to hear of it; False if interrupted
+Train = Callable[..., None]  # of a part of the cluster, the runtime, and who is to hear of it
 
 
 @dataclass
@@ -46,53 +46,55 @@ class Work:
     console: Console
     records: Mapping[str, RunRecord]  # what was stored before, by trial id
     failures: list[tuple[str, TrialResult]] = field(default_factory=list)
-    claimed: set[str] = field(default_factory=set)  # runs of trials that have not ended
     busy_seconds: float = 0.0  # of all devices together
     seconds: float = 0.0
     usage: str = ""  # what was made of the cluster
 
-    def carry_out(self, cluster: "Cluster", todo: Plan) -> bool:
-        """Train, and measure each trial as soon as it is trained; False if interrupted."""
+    def carry_out(self, cluster: "Cluster", todo: Plan) -> None:
+        """Train, and measure each trial as soon as it is trained."""
 
-        def train(part: "Part", *how: Any) -> bool:
+        def train(part: "Part", *how: Any) -> None:
             from orchestrator import schedule
 
-            return not todo.train or schedule.train(part, todo.train, self._claim, *how)
+            if todo.train:
+                schedule.train(part, todo.train, self._claim, *how)
 
-        return self._timed(cluster, train, len(todo.train), todo.measure)
+        self._timed(cluster, train, len(todo.train), todo.measure)
 
-    def draw(self, cluster: "Cluster") -> bool:
-        """Draw what is left of a search's points, train and measure their trials; False if interrupted."""
+    def draw(self, cluster: "Cluster") -> None:
+        """Draw what is left of a search's points, train and measure their trials."""
         search = self.study.search
         if search is None or not to_draw(self.study, self.records):
-            return True
+            return
         told = draws(search, self.records.values())
 
-        def train(part: "Part", *how: Any) -> bool:
+        def train(part: "Part", *how: Any) -> None:
             from orchestrator import schedule
 
-            return schedule.draw(part, self.study, told, self._claim_point, *how)
+            schedule.draw(part, self.study, told, self._claim_point, *how)
 
-        return self._timed(cluster, train, search.num_trials - len(told), ())
+        self._timed(cluster, train, search.num_trials - len(told), ())
 
     def go_on_with(self, study: Study, records: Mapping[str, RunRecord]) -> None:
         """The study has grown by what is stored now."""
         self.study, self.records = study, records
         self.__dict__.pop("_colors", None)  # of the trials before
 
-    def _timed(self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]) -> bool:
+    def _timed(self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]) -> None:
         started = time.monotonic()
         try:
-            return self._train_and_measure(cluster, train, num_trials, measure)
+            self._train_and_measure(cluster, train, num_trials, measure)
         finally:
-            self._settle()
+            # At once: whoever asked this process to end may not wait until Ray has ended.
+            with suppress(StoreUnreachable), self.store.impatient():
+                settle(self.store, self.study.name, self.lease)
             self.seconds += time.monotonic() - started
             busy = self.busy_seconds / (self.seconds * cluster.slots)
             self.usage = f"{cluster.devices} for {duration(self.seconds)}, busy {busy:.0%} of the time"
 
     def _train_and_measure(
         self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]
-    ) -> bool:
+    ) -> None:
         from orchestrator import schedule
 
         part, runtime = cluster.part(self.devices_per_trial), self.runtime.on(cluster.device)
@@ -117,11 +119,9 @@ class Work:
             backlog = list(measure)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)
-            if not train(part, training, trained, measurements.advance):
-                return False
+            train(part, training, trained, measurements.advance)
             measurements.add(backlog)
             measurements.finish()
-        return True
 
     @cached_property
     def _experiment(self) -> str:
@@ -162,34 +162,26 @@ class Work:
         if (record := self.records.get(trial.trial_id)) is not None:
             run_id = record.run_id
             self.store.set_tags(run_id, tags)
+            self.store.complete_run(record, trial.parameters)
             self.store.set_status(run_id, "RUNNING")
         else:
             known = self._colors.get(trial.trial_id)  # one that was just drawn has none yet
             color = {} if known is None else {"mlflow.runColor": known}
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
-        self.claimed.add(run_id)
         return schedule.TrainingTask(trial, run_id, self.lease)
 
     def _stored(self, result: TrialResult) -> RunRecord:
         """The run of a trial that has ended, with a true status where its process could not give it."""
-        self.claimed.discard(result.run_id)
         if result.pruned:
             self.store.set_tags(result.run_id, {"sweep.outcome": str(State.PRUNED)})
             self.store.set_status(result.run_id, "FINISHED")
         record = self.store.get(result.run_id)
-        if record.status == "RUNNING" and record.tags.get(LEASE) == self.lease:
+        if record.status == "RUNNING" and record.lease == self.lease:
             self.store.set_tags(record.run_id, {"failure.training": (result.error or "")[:500]})
             self.store.set_status(record.run_id, "FAILED")
             record = self.store.get(result.run_id)
         return record
-
-    def _settle(self) -> None:
-        """Nobody trains what was interrupted; a run under another lease is another launch's."""
-        with suppress(StoreUnreachable), self.store.impatient():  # then `gensweep doctor` does
-            for record in [self.store.get(run_id) for run_id in self.claimed]:
-                if record.status == "RUNNING" and record.tags.get(LEASE) == self.lease:
-                    self.store.set_status(record.run_id, "KILLED")
 
     def _ended(self, progress: Progress, stage: Stage, trial: TrialSpec, result: TrialResult, devices: float) -> None:
         """Every task that ends goes to the progress line, and to the closing table if it failed."""

@@ -1,5 +1,6 @@
 """The command line: `gensweep`, and `python sweeps/NAME.py`. Flags come from the signature of the study function."""
 
+import gc
 import inspect
 import shlex
 import sys
@@ -13,7 +14,9 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from measures.registry import Component, Entry, registry
+from orchestrator import ending
 from orchestrator.dimensions import intrinsic_dimension
+from orchestrator.doctor import doctor
 from orchestrator.environment import CannotStart
 from orchestrator.study import Study
 
@@ -93,11 +96,15 @@ def reproduce(run_id: str, /, *, sample: int | None = None, options: Options = O
 
 def main(study: Callable[..., Study] | None = None) -> None:
     """Entry point of `gensweep`, or of the script of one study."""
-    app = gensweep() if study is None else script(study)
     try:
-        sys.exit(app())
-    except KeyboardInterrupt:
-        sys.exit(130)
+        with ending.terminable():
+            app = gensweep() if study is None else script(study)
+            sys.exit(app())
+    except KeyboardInterrupt as reason:
+        print(ending.LINE)
+        sys.exit(ending.exit_code(reason))
+    finally:
+        gc.freeze()  # to collect at exit all that torch, Ray and MLflow have made takes seconds, for nothing
 
 
 def script(study: Callable[..., Study]) -> App:
@@ -128,6 +135,7 @@ def gensweep() -> App:
     app.command(_show, name="show")
     app.command(intrinsic_dimension, name="intrinsic-dimension")
     app.command(reproduce)
+    app.command(doctor)
     for action in (plan, run, measure, report, status):
         group = App(name=action.__name__, help=inspect.getdoc(action), default_parameter=DEFAULT_PARAMETER)
         for entry in studies.entries.values():
@@ -142,7 +150,12 @@ DEFAULT_PARAMETER = Parameter(consume_multiple=True, negative="")
 
 def _app(name: str, description: str) -> App:
     return App(
-        name=name, help=description, default_parameter=DEFAULT_PARAMETER, version_flags=[], result_action="return_value"
+        name=name,
+        help=description,
+        default_parameter=DEFAULT_PARAMETER,
+        version_flags=[],
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,  # `main` tells of it
     )
 
 

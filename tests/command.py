@@ -31,18 +31,27 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def start(
-    cache: Path, arguments: Sequence[str], command: Sequence[str] = STUDY, **changes: str
+    cache: Path,
+    arguments: Sequence[str],
+    command: Sequence[str] = STUDY,
+    output: Path | None = None,
+    within: Sequence[str] = (),
+    **changes: str,
 ) -> subprocess.Popen[str]:
-    """The command as a process of its own, at the head of its own process group."""
-    return subprocess.Popen(
-        [sys.executable, *command, *arguments],
-        cwd=ROOT,
-        env={**environment(cache), **changes},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    """The command as a process of its own, at the head of its own process group; what it says may go to a file.
+
+    `within` is a command that starts it in other surroundings.
+    """
+    with contextlib.nullcontext(subprocess.PIPE) if output is None else output.open("w") as place:
+        return subprocess.Popen(
+            [*within, sys.executable, *command, *arguments],
+            cwd=ROOT,
+            env={**environment(cache), **changes},
+            stdout=place,
+            stderr=place,
+            text=True,
+            start_new_session=True,
+        )
 
 
 def run(
@@ -62,27 +71,65 @@ def records_of(folder: Path, study: str, role: str = "trial") -> list[RunRecord]
     return store.runs(experiment, role)
 
 
-def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+def stored_runs(store: RunStore, role: str = "trial") -> dict[str, RunRecord]:
     """Stored runs of the study that most tests run, by name."""
-    found = records_of(folder, "double_descent", role)
+    experiment = store.find_study("double_descent")
+    assert experiment is not None
+    found = store.runs(experiment, role)
     assert len({record.name for record in found}) == len(found), "no run is stored twice"
     return {record.name: record for record in found}
 
 
-def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
+    """Those in the folder's own store, of the study that most tests run."""
+    return stored_runs(RunStore(local_store(folder / "store")), role)
+
+
+def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
     """Every point of every metric of every trial."""
-    store = RunStore(local_store(folder / "store"))
     return {
         (name, key): store.history(record.run_id, key)
-        for name, record in records(folder).items()
+        for name, record in stored_runs(store).items()
         for key in record.points
     }
 
 
+def histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+    """Every point of every metric of every trial in the folder's own store."""
+    return stored_histories(RunStore(local_store(folder / "store")))
+
+
+def undisturbed_histories(folder: Path) -> Mapping[tuple[str, str], list[Point]]:
+    """Of the study SMALL that ran through; a test may have added another width to it."""
+    return {key: points for key, points in histories(folder).items() if "width=0006" not in key[0]}
+
+
 def assert_same_numbers(folder: Path, undisturbed: Path) -> None:
-    """Of the study SMALL; a test may have added another width to the undisturbed one."""
-    expected = {key: points for key, points in histories(undisturbed).items() if "width=0006" not in key[0]}
-    assert histories(folder) == expected
+    """As if nothing had happened."""
+    assert histories(folder) == undisturbed_histories(undisturbed)
+
+
+def has_trained(folder: Path, steps: int) -> bool:
+    """Whether a trial is past that step and not at its end."""
+    if not (folder / "store" / "mlflow.db").exists():
+        return False
+    try:
+        reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
+    except (AssertionError, ValueError):  # the driver is still making the store
+        return False
+    return any(steps <= step < 1200 for step in reached)
+
+
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """Processes below another one, with their command lines."""
+    found: list[tuple[int, str]] = []
+    try:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            title = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found += [(int(child), title), *descendants(int(child))]
+    except (FileNotFoundError, ProcessLookupError):
+        return found  # it ended meanwhile
+    return found
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:

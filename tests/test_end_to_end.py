@@ -7,8 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import GENSWEEP, SMALL, assert_same_numbers, histories, records, run, start, wait_until
+from orchestrator.publish import DECLARATION, declaration
+from orchestrator.results import results
+from orchestrator.status import FILE, from_json, statuses
+from sweeps.double_descent import double_descent
+from tests.command import (
+    GENSWEEP,
+    SMALL,
+    assert_same_numbers,
+    descendants,
+    has_trained,
+    histories,
+    records,
+    run,
+    start,
+    wait_until,
+)
 from workers.record import Point
+from workers.store_address import local_store
+from workers.tracking import RunStore
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -82,17 +99,6 @@ def test_a_trial_is_measured_while_another_still_trains(tmp_path: Path, cache: P
     assert re.search(r"^2 CPU cores for .*, busy \d+% of the time$", result.stdout, flags=re.M)
 
 
-def has_trained(folder: Path, steps: int) -> bool:
-    """Whether a trial is past that step and not at its end."""
-    if not (folder / "store" / "mlflow.db").exists():
-        return False
-    try:
-        reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
-    except (AssertionError, ValueError):  # the driver is still making the store
-        return False
-    return any(steps <= step < 1200 for step in reached)
-
-
 def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
@@ -103,15 +109,6 @@ def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undist
     result = run(cache, [*SMALL, "--folder", str(tmp_path)])
     assert result.returncode == 0, result.stdout + result.stderr
     assert_same_numbers(tmp_path, undisturbed)
-
-
-def descendants(pid: int) -> list[tuple[int, str]]:
-    """Processes below another one, with their command lines."""
-    found: list[tuple[int, str]] = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        title = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        found += [(int(child), title), *descendants(int(child))]
-    return found
 
 
 def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
@@ -141,20 +138,6 @@ def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, und
         # The order of floating-point sums differs, and training amplifies it: equal at first, near at the end.
         assert found[0].value == pytest.approx(expected[0].value, rel=1e-5)
         assert found[-1].value == pytest.approx(expected[-1].value, rel=0.05)
-
-
-def test_ctrl_c_ends_cleanly_and_the_same_command_continues(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
-    process = start(cache, [*SMALL, "--folder", str(tmp_path)])
-    wait_until(lambda: has_trained(tmp_path, 120), process)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 130, output + errors
-    assert "the same command continues" in output
-    assert "Traceback" not in output + errors
-    assert {record.status for record in records(tmp_path).values()} <= {"KILLED", "FINISHED"}
-    result = run(cache, [*SMALL, "--folder", str(tmp_path)])
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert_same_numbers(tmp_path, undisturbed)
 
 
 def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
@@ -191,6 +174,14 @@ def test_reports_are_written_and_stored(undisturbed: Path) -> None:
         stored = Path(next((undisturbed / "store").glob(f"artifacts/*/{sweep.run_id}/artifacts")))
         assert names <= {path.name for path in (stored / "report").iterdir()}
         assert (stored / "manifest.json").exists()
+
+
+def test_the_status_that_is_kept_is_that_of_the_store(undisturbed: Path) -> None:
+    store = RunStore(local_store(undisturbed / "store"))
+    declared = double_descent(widths=(2, 5), label_noise=(0.15,), epochs=30)
+    kept = next(run for run in records(undisturbed, "sweep").values() if run.tags[DECLARATION] == declaration(declared))
+    fresh = {record.trial_id: record for record in records(undisturbed).values()}
+    assert from_json(store.read_json(kept.run_id, FILE)) == statuses(results(declared, fresh))
 
 
 def test_final_metrics_are_the_last_points(undisturbed: Path) -> None:

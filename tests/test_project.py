@@ -45,9 +45,11 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
 
 def test_constraints_pin_every_declared_dependency_and_nothing_but_versions():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
-    names = {normalized(match.group()) for match in map(NAME.match, declared) if match}
-    assert len(names) == len(declared)
+    names: set[str] = set()
+    for declared in (project["dependencies"], *project["optional-dependencies"].values()):
+        found = {normalized(match.group()) for match in map(NAME.match, declared) if match}
+        assert len(found) == len(declared)
+        names |= found
     pinned = pins()
     assert names - {normalized(name) for name in pinned} == set()
     assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in pinned.values()), "no local or URL versions"
@@ -57,3 +59,15 @@ def test_constraints_pin_every_declared_dependency_and_nothing_but_versions():
 def test_docker_is_no_package():
     # It would shadow the `docker` package, which MLflow imports.
     assert not (ROOT / "docker" / "__init__.py").exists()
+
+
+def test_nothing_is_unpickled():
+    # What is read from a store or a data set must not be able to run code.
+    forbidden = re.compile(
+        r"import pickle|pickle\.loads?\(|(?<!safetensors\.)torch\.load\(|allow_pickle=True|import joblib"
+    )
+    sources = [
+        path for name in ("measures", "workers", "orchestrator", "sweeps") for path in (ROOT / name).rglob("*.py")
+    ]
+    assert sources
+    assert [str(path) for path in sources if forbidden.search(path.read_text())] == []

@@ -1,11 +1,13 @@
-"""Patience: asking again while a server does not answer. One that restarts costs no trial."""
+"""Patience: asking again while a server does not answer. One that restarts, or a disk that is full, costs no trial."""
 
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from workers.disk_space import is_full
 from workers.store_address import StoreUnreachable
 
 PATIENCE = 600.0  # seconds for which a store that does not answer is asked again
@@ -22,11 +24,11 @@ class Patient:
     @contextmanager
     def impatient(self) -> Generator[None, None, None]:
         """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
-        self._seconds = 0.0
+        before, self._seconds = self._seconds, 0.0
         try:
             yield
         finally:
-            self._seconds = PATIENCE
+            self._seconds = before
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self._ask, getattr(self._client, name))
@@ -40,7 +42,16 @@ class Patient:
                 if not self._is_passing(error):
                     raise
                 if time.monotonic() + pause > deadline:
-                    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                    raise StoreUnreachable(f"the MLflow store {self._uri} does not answer: {reason}") from error
+                    raise StoreUnreachable(self._complaint(error)) from error
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _complaint(self, error: Exception) -> str:
+        if is_full(error) and self._uri.startswith("sqlite:///"):
+            return f"no space is left in {Path(self._uri.removeprefix('sqlite:///')).parent}, the folder of the store"
+        return f"the MLflow store {self._uri} does not answer: {first_line(error)}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from measures.registry import Component, Registry, canonical_json
@@ -60,7 +61,7 @@ class TrialSpec:
             if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
                 raise ValueError(f"{name}={seed!r} is not valid: a seed is an integer from 0 to 2**32 - 1")
 
-    @property
+    @cached_property
     def trial_id(self) -> str:
         """Short SHA-256 of the canonical JSON, in which whatever is at its default is left out.
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workers.disk_space import told_if_full
 from workers.record import Sample, checkpoint_tag
 from workers.tracking import RunStore
 
@@ -63,14 +64,23 @@ class Spool:
         place = self.folder / f"{self._next:09d}"
         part = place.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
-        part.mkdir(parents=True)
-        for name, data in {**{str(i): data for i, data in enumerate(files.values())}, ENTRY: _json(entry)}.items():
-            with open(part / name, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        part.rename(place)
+        with told_if_full(self.folder):
+            try:
+                _write(part, {**{str(i): data for i, data in enumerate(files.values())}, ENTRY: _json(entry)})
+                part.rename(place)
+            except OSError:
+                shutil.rmtree(part, ignore_errors=True)  # the room it takes may be the last there is
+                raise
         self._next += 1
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        with open(folder / name, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _json(entry: Mapping[str, Any]) -> bytes:

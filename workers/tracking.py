@@ -6,7 +6,6 @@ has no tag does not exist. Only `MlflowClient` with an explicit run id is used: 
 state, reopens finished runs and ends crashed ones as FINISHED.
 """
 
-import fcntl
 import io
 import json
 import logging
@@ -14,8 +13,9 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,13 +23,27 @@ import numpy as np
 
 from measures.inputs import Measurement
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, DamagedCheckpoint, TrainingState, checkpoint_folder, decode
-from workers.patience import Patient
-from workers.record import Point, RunRecord, Sample, measured_tag, measurement_path, now_ms
+from workers.disk_space import DiskFull, is_full, told_if_full
+from workers.garbage import garbage_kept
+from workers.patience import Patient, first_line
+from workers.record import (
+    Point,
+    RunRecord,
+    Sample,
+    inside,
+    measured_tag,
+    measurement_path,
+    measurement_record,
+    measurement_samples,
+    mirrored,
+)
+from workers.sqlite_lock import alone_at_first
 from workers.store_address import StoreError
 
 # MLflow reads these when it is imported. Nothing is ever unpickled from the store.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 # How long to go on asking is `Patient`'s to decide; MLflow by itself would block for four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -44,6 +58,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 for _chatty in ("mlflow", "alembic"):  # both announce database migrations at INFO
     logging.getLogger(_chatty).setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tells, with a traceback, what it raises anyway
 
 PAGE = 500  # runs per search request
 BATCH = 1000  # metrics per request: what MLflow admits
@@ -55,12 +70,12 @@ class RunStore:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         try:
-            with _first_use(uri):
+            with alone_at_first(uri):
                 self._patient = Patient(MlflowClient(tracking_uri=uri), uri, _is_passing)
                 self._client = cast("MlflowClient", self._patient)
                 self._client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the MLflow store {uri} cannot be used: {_first_line(error)}") from None
+            raise StoreError(f"the MLflow store {uri} cannot be used: {first_line(error)}") from None
 
     def impatient(self) -> AbstractContextManager[None]:
         """Within the block StoreUnreachable comes at once, and not after minutes of asking again."""
@@ -93,43 +108,52 @@ class RunStore:
 
     def _artifact_location(self, name: str) -> str | None:
         """Beside a SQLite file; otherwise the server's own choice."""
-        if not self.uri.startswith("sqlite:///"):
-            return None
-        return str(Path(self.uri.removeprefix("sqlite:///")).parent / "artifacts" / name)
+        return None if self.artifact_folder is None else str(self.artifact_folder / inside(name))
 
-    def runs(self, experiment_id: str, role: str) -> list[RunRecord]:
-        """All runs of a role, oldest first, with the latest point of each metric."""
-        records: list[RunRecord] = []
-        token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [experiment_id],
-                f"tags.`sweep.role` = '{role}'",
-                max_results=PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            records += [_record(run) for run in page]
-            token = page.token
-            if not token:
-                return records
+    @property
+    def artifact_folder(self) -> Path | None:
+        """Where a store of this machine keeps its artifacts, as STUDY/RUN/artifacts/..."""
+        path = self.uri.removeprefix("sqlite:///")
+        return None if path == self.uri else Path(path).parent / "artifacts"
+
+    def studies(self) -> dict[str, str]:
+        """Experiment id of each study, by name."""
+        found = _all_pages(partial(self._client.search_experiments, max_results=PAGE))
+        return {experiment.name: experiment.experiment_id for experiment in found}
+
+    def runs(self, experiment_id: str, role: str, status: str | None = None) -> list[RunRecord]:
+        """All runs of a role, and of a status if one is given, oldest first, with the latest point of each metric."""
+        of_status = "" if status is None else f" and attributes.status = '{status}'"
+        search = partial(
+            self._client.search_runs,
+            [experiment_id],
+            f"tags.`sweep.role` = '{role}'{of_status}",
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+        )
+        return [_record(run) for run in _all_pages(search)]
 
     def create_run(
         self, experiment_id: str, name: str, role: str, tags: Mapping[str, str], parameters: Mapping[str, Any]
     ) -> str:
-        """A new run, RUNNING as all of MLflow's are. Numbers among the parameters are mirrored as `hp/*` metrics.
+        """A new run, RUNNING as all of MLflow's are. Numbers among the parameters are mirrored as `hp/*` metrics."""
+        info = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info
+        self._set_parameters(info.run_id, info.start_time, parameters)
+        return info.run_id
 
-        MLflow keeps parameters as text, which sorts 1, 12, 2; the mirror sorts and plots as a number.
-        """
-        run_id = self._client.create_run(experiment_id, run_name=name, tags={"sweep.role": role, **tags}).info.run_id
-        now = now_ms()
-        numbers = {key: value for key, value in parameters.items() if isinstance(value, int | float)}
+    def complete_run(self, record: RunRecord, parameters: Mapping[str, Any]) -> None:
+        """Give a run its parameters, should the process that created it have died before it did."""
+        if parameters.keys() - record.parameters.keys() or mirrored(parameters).keys() - record.points.keys():
+            created = self._client.get_run(record.run_id).info.start_time
+            self._set_parameters(record.run_id, created, parameters)
+
+    def _set_parameters(self, run_id: str, created: int, parameters: Mapping[str, Any]) -> None:
+        # A time stamp that a second attempt gives again: what is there already is not stored twice.
         self._client.log_batch(
             run_id,
             params=[Param(key, str(value)) for key, value in parameters.items()],
-            metrics=[Metric(f"hp/{key}", float(value), now, 0) for key, value in numbers.items()],
+            metrics=[Metric(key, value, created, 0) for key, value in mirrored(parameters).items()],
         )
-        return run_id
 
     def claim(self, run_id: str, key: str, value: str) -> bool:
         """Whether this is the value of a parameter now: it is that of the first who claims it, and stays so."""
@@ -171,10 +195,19 @@ class RunStore:
     def get(self, run_id: str) -> RunRecord:
         return _record(self._client.get_run(run_id))
 
+    def find(self, run_id: str) -> RunRecord | None:
+        """A run, even one out of sight; None if the store has no such run."""
+        try:
+            return self.get(run_id)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
     def write_file(self, run_id: str, path: str, data: bytes) -> None:
         """Store an artifact under a path relative to the run's own folder; whole or not at all."""
-        place = Path(path)
-        with tempfile.TemporaryDirectory() as scratch:
+        place = Path(inside(path))
+        with told_if_full(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as scratch:
             local = Path(scratch) / place.name
             local.write_bytes(data)
             self._client.log_artifact(run_id, str(local), None if place.parent == Path() else str(place.parent))
@@ -183,12 +216,14 @@ class RunStore:
         """An artifact's bytes; FileNotFoundError if there is none."""
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                return Path(self._client.download_artifacts(run_id, path, scratch)).read_bytes()
+                return Path(self._client.download_artifacts(run_id, inside(path), scratch)).read_bytes()
             except (MlflowException, OSError) as error:
-                raise FileNotFoundError(f"run {run_id} has no artifact {path} ({_first_line(error)})") from None
+                if is_full(error):
+                    raise DiskFull(scratch) from None
+                raise FileNotFoundError(f"run {run_id} has no artifact {path} ({first_line(error)})") from None
 
     def has_file(self, run_id: str, path: str) -> bool:
-        folder = str(Path(path).parent)
+        folder = str(Path(inside(path)).parent)
         return any(item.path == path for item in self._client.list_artifacts(run_id, None if folder == "." else folder))
 
     def write_json(self, run_id: str, path: str, value: Any) -> None:
@@ -218,26 +253,13 @@ class RunStore:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
             self.write_file(run_id, f"{path}.npz", buffer.getvalue())
-        values = {name: [_json_number(e.value), _json_number(e.stderr)] for name, e in measurement.values.items()}
-        record = {
-            "step": step,
-            "timestamp": now_ms(),
-            "values": values,
-            "notes": list(measurement.notes),
-            "seconds": seconds,
-        }
-        self.write_json(run_id, f"{path}.json", record)
+        self.write_json(run_id, f"{path}.json", measurement_record(step, measurement, seconds))
         self.commit_measurement(run_id, measure, key, step)
 
     def commit_measurement(self, run_id: str, measure: str, key: str, step: int) -> None:
         """Make metrics of a stored record and commit it. Repeating it adds nothing: the record holds the time stamp."""
         record = self.read_json(run_id, measurement_path(key, step))
-        numbers: dict[str, float] = {}
-        for name, (value, stderr) in record["values"].items():
-            numbers[f"{measure}/{name}"] = math.nan if value is None else value
-            if stderr is not None:
-                numbers[f"{measure}/{name}.stderr"] = stderr
-        self.log_samples(run_id, [Sample(key, n, step, record["timestamp"]) for key, n in numbers.items()])
+        self.log_samples(run_id, measurement_samples(measure, record))
         commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
         self.set_tags(run_id, {measured_tag(key, step): commit})
 
@@ -246,21 +268,21 @@ def _is_passing(error: Exception) -> bool:
     """Whether the store could not be asked, or not be asked now; everything else it has answered."""
     if isinstance(error, MlflowException):
         # The second is what MLflow says of a connection that fails, and of a server that answers 5xx again and again.
-        return error.error_code == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
-    return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError)
+        passing = error.error_code == "TEMPORARILY_UNAVAILABLE" or "failed with exception" in str(error)
+        return passing or is_full(error)
+    return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError) or is_full(error)
 
 
-@contextmanager
-def _first_use(uri: str) -> Generator[None, None, None]:
-    """One process at a time: MLflow's migrations of a fresh SQLite file fail when two of them race."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(uri.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _all_pages(search: Callable[..., Any]) -> Iterable[Any]:
+    """What a search of MLflow's finds, however many requests it takes."""
+    token: str | None = None
+    while True:
+        with garbage_kept():
+            page = search(page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _record(run: Run) -> RunRecord:
@@ -272,12 +294,3 @@ def _record(run: Run) -> RunRecord:
 def _number(stored: float) -> float:
     """A metric as it was logged; MLflow keeps an infinity as the largest float."""
     return math.copysign(math.inf, stored) if abs(stored) == sys.float_info.max else stored
-
-
-def _json_number(value: float | None) -> float | None:
-    """JSON has no NaN: a value that is not valid is written as null, like a standard error that does not apply."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import torch
 
+from workers.disk_space import DiskFull
 from workers.fits.outcome import Outcome
 from workers.fits.threshold import RULES
 from workers.gang import ALONE, Gang
@@ -44,10 +45,13 @@ def run_trial(
 ) -> TrialResult:
     """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result.
 
-    So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node.
+    So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node. And
+    so is this node's disk, should it have no room for that: then training ends at once, after what was kept last.
     """
     try:
         return _run_trial(spec, run_id, lease, runtime, gang, watch)
+    except DiskFull as error:
+        return TrialResult(run_id, "training failed", f"{error}; make room, and the same command continues")
     except StoreUnreachable as error:
         kept = f"what it has not taken waits below {runtime.cache} on {platform.node()}"
         return TrialResult(run_id, "training not stored", f"{error}; {kept}")
@@ -66,7 +70,7 @@ def _run_trial(
         outcome = train(spec, runtime, session, gang)
         run.flush()
         run.drain()
-    except StoreUnreachable:
+    except (StoreUnreachable, DiskFull):
         raise  # there is nowhere to record it
     except SystemExit:  # whoever watches has ended it, and records that
         run.flush()

@@ -30,7 +30,6 @@ from workers.tracking import RunStore
 
 FLUSH_SECONDS = 2.0
 RETRY_SECONDS = 5.0  # between two attempts to reach a store that did not answer
-LEASE = "sweep.lease"
 
 
 Watch = Callable[[int, Mapping[str, float]], None]  # hears of every step's metrics, and may end the training
@@ -59,8 +58,8 @@ class TrialRun:
     def held_record(self) -> RunRecord:
         """The run as stored now; Superseded if its lease is another launch's."""
         record = self.store.get(self.run_id)
-        if record.tags.get(LEASE) != self.lease:
-            raise Superseded(f"run {self.run_id} was taken over by launch {record.tags.get(LEASE)!r}")
+        if record.lease != self.lease:
+            raise Superseded(f"run {self.run_id} was taken over by launch {record.lease!r}")
         return record
 
     def describe(self, provenance: Mapping[str, str]) -> None:

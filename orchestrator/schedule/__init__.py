@@ -5,8 +5,20 @@ its own newest checkpoint; an exception of the trial's own is a result and is no
 """
 
 from orchestrator.schedule.cluster import Cluster, Part, connect
+from orchestrator.schedule.job import add_to_metadata
 from orchestrator.schedule.measuring import Measurements
+from orchestrator.schedule.nodes import on_each_node
 from orchestrator.schedule.search import draw
 from orchestrator.schedule.training import TrainingTask, train
 
-__all__ = ["Cluster", "Measurements", "Part", "TrainingTask", "connect", "draw", "train"]
+__all__ = [
+    "Cluster",
+    "Measurements",
+    "Part",
+    "TrainingTask",
+    "add_to_metadata",
+    "connect",
+    "draw",
+    "on_each_node",
+    "train",
+]

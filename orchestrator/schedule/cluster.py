@@ -1,17 +1,22 @@
 """A running Ray, and what of it one trial or measurement gets."""
 
 import logging
+import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Ray reads it when it is imported. A Ray that this process starts ends with it, at once and not after half a minute.
+os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
+
 import ray
 from ray import tune
 from ray.exceptions import RayError
 
-from orchestrator.environment import CannotStart, in_ray_job
+from orchestrator.ending import Terminated, own_signals
+from orchestrator.environment import CannotStart, ray_job
 from workers.runtime import Needs
 
 MAX_DEATHS = 2  # of the process of one trial or measurement, before it counts as failed
@@ -95,10 +100,13 @@ def connect(address: str | None, num_cpus: int | None = None) -> Generator[Clust
         logging.getLogger(name).setLevel(logging.CRITICAL)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
-        if address is None:
-            ray.init(address="local", include_dashboard=False, num_cpus=num_cpus, **quiet)
-        else:
-            ray.init(address=address, runtime_env=_shipped_code(), **quiet)
+        with own_signals():
+            if address is None:
+                ray.init(address="local", include_dashboard=False, num_cpus=num_cpus, **quiet)
+            else:
+                ray.init(address=address, runtime_env=_shipped_code(), **quiet)
+    except SystemExit:  # what Ray makes of SIGTERM while it starts
+        raise Terminated from None
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         place = f"the Ray cluster at {address} (RAY_AUTH_MODE, RAY_AUTH_TOKEN)" if address else "Ray on this machine"
         raise CannotStart(f"cannot use {place}: {str(error).splitlines()[0]}") from None
@@ -106,7 +114,8 @@ def connect(address: str | None, num_cpus: int | None = None) -> Generator[Clust
         nodes = [node for node in ray.nodes() if node["Alive"]]
         yield Cluster(tuple(node["Resources"] for node in nodes))
     finally:
-        ray.shutdown()
+        with own_signals():
+            ray.shutdown()
 
 
 def _in_words(resources: Mapping[str, float]) -> str:
@@ -119,6 +128,6 @@ def _in_words(resources: Mapping[str, float]) -> str:
 def _shipped_code() -> dict[str, Any] | None:
     """This checkout, for the workers of another machine. A job has shipped its working directory already."""
     root = Path(__file__).parents[1]
-    if in_ray_job() or not (root / "pyproject.toml").exists():
+    if ray_job() is not None or not (root / "pyproject.toml").exists():
         return None
     return {"working_dir": str(root)}

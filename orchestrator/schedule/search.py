@@ -56,8 +56,8 @@ def draw(
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
     meanwhile: Callable[[], None],
-) -> bool:
-    """Draw points and train their trials until there are as many as the search wants; False if interrupted.
+) -> None:
+    """Draw points and train their trials until there are as many as the search wants.
 
     A measure that an objective is taken from is taken in the trial's own process, because the next point depends on it.
     """
@@ -74,7 +74,7 @@ def draw(
         return {"result": result, "values": _values(study, search, task, runtime)}
 
     left, searcher = search.num_trials - len(told), Drawn(search, told, claim)
-    return run_tune(part, trainable, searcher, left, Listener(on_result, meanwhile), _scheduler(search))
+    run_tune(part, trainable, searcher, left, Listener(on_result, meanwhile), _scheduler(search))
 
 
 def _reporting(quantity: str) -> Watch:

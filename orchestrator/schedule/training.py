@@ -4,6 +4,7 @@ It asks for the next trial when it has room for it and reuses its processes, so 
 and not the seconds of a fresh process, and a sweep of ten thousand begins at once. Its own directory is scratch.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -19,6 +20,9 @@ from workers.spec import TrialSpec
 from workers.trial import TrialResult, run_trial
 from workers.trial_run import Watch
 
+# Tune would catch Ctrl-C, snapshot a state that nobody reads, and return as if all were done.
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+
 
 def train(
     part: Part,
@@ -27,8 +31,8 @@ def train(
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
     meanwhile: Callable[[], None],
-) -> bool:
-    """Train all trials, as many at once as fit; False if it was interrupted.
+) -> None:
+    """Train all trials, as many at once as fit.
 
     Each is claimed when there is room for it; `on_result` hears of it as it ends; `meanwhile` is called several times a
     second.
@@ -37,7 +41,7 @@ def train(
     def trainable(config: dict[str, Any]) -> dict[str, Any]:
         return {"result": train_one(part, config["task"], runtime)}
 
-    return run_tune(part, trainable, _Declared(trials, claim), len(trials), Listener(on_result, meanwhile))
+    run_tune(part, trainable, _Declared(trials, claim), len(trials), Listener(on_result, meanwhile))
 
 
 def train_one(part: Part, task: TrainingTask, runtime: Runtime, watch: Watch | None = None) -> TrialResult:
@@ -54,8 +58,8 @@ def run_tune(
     num_trials: int,
     listener: "Listener",
     scheduler: TrialScheduler | None = None,
-) -> bool:
-    """Let Tune run what the searcher suggests, as many at once as fit; False if it was interrupted."""
+) -> None:
+    """Let Tune run what the searcher suggests, as many at once as fit."""
     with tempfile.TemporaryDirectory(prefix="gensweep-tune-") as scratch:
         tune.Tuner(
             tune.with_resources(trainable, part.bundles),
@@ -74,7 +78,6 @@ def run_tune(
                 failure_config=tune.FailureConfig(max_failures=MAX_DEATHS),
             ),
         ).fit()
-    return listener.heard == num_trials
 
 
 def _dirname(trial: Any) -> str:
@@ -112,7 +115,6 @@ class Listener(tune.Callback):
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.on_result, self.meanwhile = on_result, meanwhile
-        self.heard = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled as the searcher is.
@@ -136,6 +138,5 @@ class Listener(tune.Callback):
 
     def tell(self, task: TrainingTask, result: TrialResult) -> None:
         """Pass one result on."""
-        self.heard += 1
         if self.on_result is not None:
             self.on_result(task.trial, result)

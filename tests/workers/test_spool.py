@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from workers.record import Point, Sample, checkpoint_tag
+from workers.record import LEASE, Point, Sample, checkpoint_tag
 from workers.runtime import Runtime
 from workers.spool import Spool
 from workers.tracking import RunStore
-from workers.trial_run import LEASE, TrialRun
+from workers.trial_run import TrialRun
 
 FILES = {"checkpoints/step-3/state": b"\x00weights", "checkpoints/step-3/manifest.json": b"{}"}
 TAGS = {checkpoint_tag(3): "sha", "provenance.dataset_sha256": "data"}

@@ -1,10 +1,12 @@
 """RunStore and TrialRun on a real MLflow store."""
 
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,11 @@ from torch import nn
 from measures.inputs import Estimate, Measurement
 from tests.command import ROOT
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
-from workers.record import Point, Sample, measured_tag
+from workers.record import LEASE, Point, Sample, measured_tag
 from workers.runtime import Runtime
 from workers.store_address import StoreError, check_store
 from workers.tracking import RunStore
-from workers.trial_run import LEASE, Superseded, TrialRun
+from workers.trial_run import Superseded, TrialRun
 
 
 @pytest.fixture
@@ -53,6 +55,17 @@ def test_a_created_run_waits_with_its_settings(store: RunStore, run_id: str) -> 
     assert record.parameters == {"model": "mlp", "model.width": "2"}
     assert record.points == {"hp/model.width": Point(0, 2.0)}
     assert record.checkpoints == ()
+
+
+def test_a_run_whose_maker_died_is_completed_once(store: RunStore) -> None:
+    experiment, settings = store.open_study("study", {}), {"model": "mlp", "model.width": 2}
+    run_id = store.create_run(experiment, "width=0002", "trial", {}, {})
+    for _ in range(2):
+        store.complete_run(store.get(run_id), settings)
+    whole = store.get(store.create_run(experiment, "whole", "trial", {}, settings))
+    completed = store.get(run_id)
+    assert (completed.parameters, completed.points) == (whole.parameters, whole.points)
+    assert store.history(run_id, "hp/model.width") == [Point(0, 2.0)]
 
 
 def test_runs_are_found_by_role_over_many_pages(store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,10 +195,21 @@ def test_files_come_back_as_they_went(store: RunStore, run_id: str) -> None:
         store.read_file(run_id, "nothing.txt")
 
 
+@pytest.mark.parametrize("name", ["../run.json", "a/../../b", "/etc/passwd", "a//b", "", "a\\..\\b", "file:b", "a/."])
+def test_a_name_that_leads_out_of_the_run_is_refused(store: RunStore, run_id: str, name: str) -> None:
+    for ask in (store.read_file, store.has_file, partial(store.write_json, value={})):
+        with pytest.raises(ValueError, match=rf"artifact name {re.escape(repr(name))} is not valid"):
+            ask(run_id, name)
+    with pytest.raises(ValueError, match="is not valid: it must stay below"):
+        store.open_study(name, {})
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
         ("http://127.0.0.1:9", "no MLflow server answers at http://127.0.0.1:9"),
+        ("http://me:secret@127.0.0.1:9", "MLFLOW_TRACKING_PASSWORD, and give http://127.0.0.1:9$"),
+        ("http://127.0.0.1:port", "no MLflow server answers at http://127.0.0.1:port"),
         ("mlruns", "tracking URI 'mlruns' is not valid"),
         ("file:///tmp/mlruns", "is not valid: use sqlite"),
     ],

@@ -19,14 +19,14 @@ from workers import patience
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.measuring import load_input, measure_checkpoint
-from workers.record import Point
+from workers.record import LEASE, Point
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable, local_store
 from workers.tracking import RunStore
 from workers.training import train
 from workers.trial import TrialResult, run_trial
-from workers.trial_run import LEASE, TrialRun
+from workers.trial_run import TrialRun
 
 REGRESSION = TrialSpec(
     dataset=Component("random_features", num_features=20, num_train=30, num_test=10),

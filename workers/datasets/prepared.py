@@ -21,6 +21,7 @@ from measures.registry import Component, canonical_json
 from workers.datasets import datasets
 from workers.datasets.dataset import Dataset
 from workers.datasets.source_files import source_path
+from workers.disk_space import told_if_full
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 FORMAT = 2  # of a prepared folder
@@ -42,10 +43,11 @@ def prepared(component: Component, data_seed: int, cache: Path) -> Prepared:
     folder = cache / "datasets" / f"{component.name}-{_identity(component, data_seed)}"
     found = _read(folder)
     if found is None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with open(folder.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            found = _read(folder) or _prepare(component, data_seed, folder)
+        with told_if_full(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with open(folder.with_suffix(".lock"), "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                found = _read(folder) or _prepare(component, data_seed, folder)
     return found
 
 
