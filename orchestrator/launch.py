@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -15,10 +16,12 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
+from orchestrator.growth import grown, growth_line
 from orchestrator.launches import LaunchLog
-from orchestrator.plan import Plan, State, plan, remaining
+from orchestrator.plan import Plan, plan, plan_line, remaining
 from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
+from orchestrator.search import to_draw
 from orchestrator.settling import settle
 from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
@@ -31,6 +34,9 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreError, StoreUnreachable, check_store, is_node_local, local_store, store_exists
 from workers.tracking import RunStore
+
+if TYPE_CHECKING:
+    from orchestrator.schedule import Cluster
 
 OK, FAILED = 0, 1  # exit codes; 2, for bad input, and those of an interruption are the command line's
 
@@ -84,7 +90,8 @@ class Launch:
     """One launch of one study. Building it checks everything that can be checked, and writes nothing."""
 
     def __init__(self, study: Study, settings: Settings, console: Console) -> None:
-        self.study, self.settings, self.console = study, settings, console
+        self.declared, self.settings, self.console = study, settings, console
+        self.study = study  # with what its own results have added to it, once they have been read
         self.lease = secrets.token_hex(8)
         self.work: Work | None = None  # what this launch did, once it has begun
         settings.check_store()
@@ -106,9 +113,10 @@ class Launch:
         runs = [] if experiment is None else self.store.runs(experiment, "trial")
         return {run.trial_id: run for run in reversed(runs)}
 
-    def plan(self) -> Plan:
-        """What is left to do now."""
-        return plan(self.study, self.records())
+    def plan(self, records: Mapping[str, RunRecord]) -> Plan:
+        """What is left to do, given the stored run of each trial id."""
+        self.study = grown(self.declared, records)
+        return plan(self.study, records)
 
     def run(self, *, train: bool = True) -> int:
         """Do what is left to do (only measurements, without `train`), publish the report; the exit code.
@@ -130,9 +138,9 @@ class Launch:
 
     def _carry_out(self, train: bool) -> None:
         latest, settled, records = self._latest_launch(), self._settled(), self.records()
-        todo = plan(self.study, records)
-        self.console.print(plan_line(self.study, todo), soft_wrap=True)
-        if (todo.train and train) or todo.measure:
+        todo, left = self.plan(records), to_draw(self.declared, records)
+        self.console.print(plan_line(self.study, todo, left), soft_wrap=True)
+        if ((todo.train or left) and train) or todo.measure:
             self._work(todo, train, records, latest)
             settled, records = self._settled(), self.records()
         if records:
@@ -140,15 +148,19 @@ class Launch:
 
     def show_plan(self) -> int:
         """Print what `run` would do."""
-        self.console.print(plan_line(self.study, self.plan()), soft_wrap=True)
+        records = self.records()
+        self.console.print(plan_line(self.study, self.plan(records), to_draw(self.study, records)), soft_wrap=True)
         return OK
 
     def show_status(self) -> int:
         """Print how many trials are in which state, and what they have come to."""
         trials = None
         if (settled := self._settled()) is not None:
-            trials = kept_status(self.study, self.store, settled)
-        self.console.print(status_view(trials or statuses(results(self.study, self.records()))))
+            trials = kept_status(self.declared, self.store, settled)
+        if trials is None:
+            records = self.records()
+            trials = statuses(results(grown(self.declared, records), records))
+        self.console.print(status_view(trials))
         return OK
 
     def report(self) -> int:
@@ -161,7 +173,7 @@ class Launch:
 
     def _publish(self, records: Mapping[str, RunRecord], settled: int | None) -> None:
         folder, command = self.settings.folder, self.settings.command
-        published = publish(self.study, records, self.store, self.lease, folder, command, settled)
+        published = publish(self.declared, records, self.store, self.lease, folder, command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
         self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
@@ -182,6 +194,8 @@ class Launch:
     def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> None:
         """Train and measure on a cluster."""
         todo = replace(todo, train=self.longest_first(todo.train) if train else ())
+        if train and self.study.search is not None:
+            self.longest_first(self.study.search.probes())  # the like of which may be drawn
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
@@ -199,10 +213,23 @@ class Launch:
                     schedule.add_to_metadata(job, {"study": self.study.name, "study_run": self._run_of_job(job)})
                 if launch.number > latest + 1:
                     records = self.records()
-                    todo = remaining(todo, plan(self.study, records))
+                    todo = remaining(todo, self.plan(records))
                 runtime, devices = self.settings.runtime, self.settings.devices_per_trial
                 self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
                 self.work.carry_out(cluster, todo)
+                if train:
+                    self._go_on(cluster, self.work)
+
+    def _go_on(self, cluster: "Cluster", work: Work) -> None:
+        """Train and measure what the results ask for, round by round, and what is left to be drawn."""
+        while True:
+            known, records = {trial.trial_id for trial in work.study.trials}, self.records()
+            new = tuple(trial for trial in self.plan(records).train if trial.trial_id not in known)
+            work.go_on_with(self.study, records)
+            if not new:
+                return work.draw(cluster)
+            self.console.print(growth_line(self.study, new), soft_wrap=True, highlight=False)
+            work.carry_out(cluster, Plan({}, self.longest_first(new), (), 0))
 
     def _settle(self) -> None:
         """End the runs that an interrupted launch leaves, as far as the store answers now."""
@@ -217,7 +244,7 @@ class Launch:
     def _run_of_job(self, job: str) -> str:
         """The study's own run, which names the job in turn, made before there is a report to keep on it."""
         experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
-        run_id = study_run(self.study, self.store, self.lease, experiment).run_id
+        run_id = study_run(self.declared, self.store, self.lease, experiment).run_id
         self.store.set_tags(run_id, {"sweep.ray_job": job})
         return run_id
 
@@ -270,14 +297,3 @@ def check_devices(devices: float) -> None:
     """CannotStart unless a trial can have so many devices somewhere."""
     if not 0 < devices < math.inf or (devices > 1 and devices != int(devices)):
         raise CannotStart(f"devices per trial {devices:g} is not valid: a whole number, or a fraction of a GPU below 1")
-
-
-def plan_line(study: Study, todo: Plan) -> str:
-    """One sentence: what is stored and what is left."""
-    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state))
-    finished = sum(1 for state in todo.states.values() if state.is_finished)
-    unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
-    return (
-        f"{study.name}: {len(study.trials)} trials ({stored}); to train {len(todo.train)}, "
-        f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
-    )

@@ -55,18 +55,14 @@ def find_peak(points: tuple[Point, ...]) -> Peak | None:
     """The most prominent interior point; none if no interior point lies above both an earlier one and the last."""
     if len(points) < MINIMUM_POINTS:
         raise ValueError(f"peak of {len(points)} points: give at least {MINIMUM_POINTS}")
-    last = points[-1]
-    valleys = [min(points[:index], key=lambda point: point.mean) for index in range(1, len(points) - 1)]
-    prominences = [
-        min(top.mean - valley.mean, top.mean - last.mean) for top, valley in zip(points[1:-1], valleys, strict=True)
-    ]
-    best = int(np.argmax(prominences))
-    if prominences[best] <= 0:
+    last, prominence = points[-1], prominences(points)
+    best = int(np.argmax(prominence)) + 1
+    if prominence[best - 1] <= 0:
         return None
-    top, valley = points[best + 1], valleys[best]
+    top, valley = points[best], _valley(points, best)
     rough = roughness(points)
     return Peak(
-        index=best + 1,
+        index=best,
         top=top,
         valley=valley,
         last=last,
@@ -74,6 +70,18 @@ def find_peak(points: tuple[Point, ...]) -> Peak | None:
         fall_noise=_noise(top, last, rough),
         replicated=all(point.n > 1 for point in (top, valley, last)),
     )
+
+
+def prominences(points: tuple[Point, ...]) -> list[float]:
+    """Of each interior point, the smaller of its rise above the lowest point before it and its fall to the last."""
+    return [
+        min(points[index].mean - _valley(points, index).mean, points[index].mean - points[-1].mean)
+        for index in range(1, len(points) - 1)
+    ]
+
+
+def _valley(points: tuple[Point, ...], index: int) -> Point:
+    return min(points[:index], key=lambda point: point.mean)
 
 
 def roughness(points: tuple[Point, ...]) -> float:

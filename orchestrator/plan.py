@@ -20,10 +20,11 @@ class State(StrEnum):
     FAILED = "failed"  # raised an exception; the same command tries it again
     DONE = "done"
     DIVERGED = "diverged"  # ended with a loss that is not finite: a result, but nothing to measure
+    PRUNED = "pruned"  # stopped early by a search's pruner, whose first steps were among the worse
 
     @property
     def is_finished(self) -> bool:
-        return self in (State.DONE, State.DIVERGED)
+        return self in (State.DONE, State.DIVERGED, State.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def state_of(record: RunRecord | None) -> State:
     if record is None:
         return State.PENDING
     if record.status == "FINISHED":
-        return State.DIVERGED if record.tags.get("sweep.outcome") == "diverged" else State.DONE
+        outcome = record.tags.get("sweep.outcome")
+        return State(outcome) if outcome in (State.DIVERGED, State.PRUNED) else State.DONE
     if record.status == "FAILED":
         return State.FAILED
     return State.PARTIAL if record.checkpoints else State.PENDING
@@ -79,6 +81,18 @@ def remaining(todo: Plan, now: Plan) -> Plan:
     """What of a plan is still to be done, in its order, when another launch has worked on the study meanwhile."""
     left = {trial.trial_id for trial in now.train}
     return replace(now, train=tuple(trial for trial in todo.train if trial.trial_id in left))
+
+
+def plan_line(study: Study, todo: Plan, to_draw: int = 0) -> str:
+    """One sentence: what is stored and what is left."""
+    stored = ", ".join(f"{todo.count(state)} {state}" for state in State if todo.count(state)) or "none drawn yet"
+    search = "" if study.search is None else f"to draw {to_draw}, "
+    finished = sum(1 for state in todo.states.values() if state.is_finished)
+    unmeasured = len(todo.train) * len(study.measured) + len(todo.measure)
+    return (
+        f"{study.name}: {len(study.trials)} trials ({stored}); {search}to train {len(todo.train)}, "
+        f"to measure at least {unmeasured}, done {finished} trials and {todo.measured} measurements"
+    )
 
 
 def missing_measurements(study: Study, trial: TrialSpec, record: RunRecord) -> list[MeasurementTask]:

@@ -15,9 +15,11 @@ from typing import Any
 from measures.registry import canonical_json
 from orchestrator import status
 from orchestrator.curves import Column, curves
+from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
+from orchestrator.search import search_key
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
 from orchestrator.table import Results
@@ -43,7 +45,7 @@ class Published:
 
 
 def publish(
-    study: Study,
+    declared: Study,
     records: Mapping[str, RunRecord],
     store: RunStore,
     lease: str,
@@ -56,6 +58,7 @@ def publish(
     With it the status of all trials, if the records are those of a time when no launch was at work: that after launch
     number `settled`.
     """
+    study = grown(declared, records)
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
     table = results(study, records)
     ui_command = _ui_command(store.uri)
@@ -69,12 +72,13 @@ def publish(
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
+        sections=growth_sections(declared, study, records),
     )
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    kept = study_run(study, store, lease, experiment)
-    _keep_report(report, kept, store, lease)
+    kept = study_run(declared, store, lease, experiment)
+    _keep_report(report, kept, store, lease, manifest(study) if study.trials != declared.trials else None)
     _keep_status(table, kept, store, settled)
     _keep_views(study, columns, store, experiment, lease)
     return Published(place, ui_command, view_url(ui, experiment, CURVES))
@@ -118,8 +122,13 @@ def manifest(study: Study) -> dict[str, Any]:
 
 
 def declaration(study: Study) -> str:
-    """Identity of what a study declares: its trials and measurements."""
-    parts = [sorted(trial.trial_id for trial in study.trials), [measurement_key(m.measure) for m in study.measured]]
+    """Identity of what a study declares: its trials and measurements, and how it grows."""
+    parts = [
+        sorted(trial.trial_id for trial in study.trials),
+        [measurement_key(m.measure) for m in study.measured],
+        *([] if study.refine is None else [["refine", *dataclasses.astuple(study.refine)]]),
+        *([] if study.search is None else [["search", search_key(study.search), study.search.probes()[0].trial_id]]),
+    ]
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
 
 
@@ -158,12 +167,16 @@ def _keep_status(table: Results, kept: RunRecord, store: RunStore, settled: int 
     store.set_tags(kept.run_id, {SETTLED: str(settled)})
 
 
-def _keep_report(report: Report, kept: RunRecord, store: RunStore, lease: str) -> None:
-    """The report on the study's run, which is replaced when the numbers have changed."""
+def _keep_report(
+    report: Report, kept: RunRecord, store: RunStore, lease: str, grown_manifest: Mapping[str, Any] | None
+) -> None:
+    """The report on the study's run, and what it has grown to; replaced when the numbers have changed."""
     run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     if kept.tags.get(REPORT) == digest:
         return
     store.set_tags(run_id, {LEASE: lease})
+    if grown_manifest is not None:
+        store.write_json(run_id, MANIFEST, grown_manifest)
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
     store.set_status(run_id, "FINISHED")

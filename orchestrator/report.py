@@ -27,6 +27,14 @@ FAILURE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
+class Section:
+    """Further lines of a report, under a title of their own."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReportHeader:
     """What a report says of its study besides the numbers; `expected` is the published result, in words."""
 
@@ -36,6 +44,7 @@ class ReportHeader:
     command: str
     links: tuple[str, ...] = ()
     provenance: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ def _blocks(
     if svg is not None:
         picture = Picture("figure.png", svg.decode(), _description(presentation), _caption(results, presentation))
         blocks += [Heading("Figure"), picture]
+    blocks += [block for each in header.sections for block in (Heading(each.title), Bullets(each.lines))]
     blocks += _numbers(columns, presentation)
     blocks += _left_out(results, columns)
     blocks += _notes(results)

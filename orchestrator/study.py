@@ -9,9 +9,12 @@ from typing import Literal
 
 from measures import compares_pairs, measures
 from measures.registry import Component
+from orchestrator.adaptive import Refine, Search
 from orchestrator.presentation import Presentation
 from workers.runtime import Checkpoints, Needs
 from workers.spec import TrialSpec
+
+LONGEST_NUMBER = 12  # characters of a number in the name of a run
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,32 @@ class Study:
     """A declared question.
 
     `axes` names the parameters (`model.width`, ...) in which the trials differ: they name the runs and span the
-    figures. `expected` is the published result, in numbers.
+    figures. `expected` is the published result, in numbers. With `refine` the launch adds trials to the declared ones;
+    with `search` it draws all of them, and none is declared.
     """
 
     name: str
     question: str
     expected: str
-    trials: tuple[TrialSpec, ...]
+    trials: tuple[TrialSpec, ...] = ()
     axes: tuple[str, ...]
     measured: tuple[Measured, ...] = ()
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     presentation: Presentation = field(default_factory=Presentation)
+    refine: Refine | None = None
+    search: Search | None = None
 
     def __post_init__(self) -> None:
-        if not self.trials:
+        if not self.trials and self.search is None:
             raise ValueError(f"study {self.name} declares no trials: give every axis at least one value")
+        if self.search is not None and self.refine is not None:
+            raise ValueError(f"study {self.name} declares a search and a refinement: one of them")
+        if self.refine is not None:
+            self.refine.check(self.trials)
+        parameters = (self.trials if self.search is None else self.search.probes())[0].parameters
         for axis in self.axes:
-            if axis not in self.trials[0].parameters:
-                known = ", ".join(self.trials[0].parameters)
+            if axis not in parameters:
+                known = ", ".join(parameters)
                 raise ValueError(f"study {self.name}: unknown axis {axis!r}; parameters: {known}")
         repeated = [trial_id for trial_id, count in Counter(t.trial_id for t in self.trials).items() if count > 1]
         if repeated:
@@ -73,4 +84,6 @@ def run_name(trial: TrialSpec, axes: tuple[str, ...]) -> str:
 
 
 def _padded(value: object) -> str:
+    if isinstance(value, float) and len(f"{value}") > LONGEST_NUMBER:
+        return f"{value:.6g}"  # of a number that was drawn, and that nobody chose for its digits
     return f"{value:04d}" if isinstance(value, int) and not isinstance(value, bool) else f"{value}"

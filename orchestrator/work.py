@@ -1,20 +1,22 @@
 """Work: training and measuring what a plan leaves to do, on a running cluster."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from orchestrator.adaptive import Point
 from orchestrator.curves import curves
 from orchestrator.numerals import duration
 from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
+from orchestrator.search import draw_tags, draws, to_draw
 from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
@@ -27,7 +29,9 @@ from workers.tracking import RunStore
 from workers.trial import TrialResult
 
 if TYPE_CHECKING:
-    from orchestrator.schedule import Cluster, TrainingTask
+    from orchestrator.schedule import Cluster, Part, TrainingTask
+
+Train = Callable[..., None]  # of a part of the cluster, the runtime, and who is to hear of it
 
 
 @dataclass
@@ -43,27 +47,59 @@ class Work:
     records: Mapping[str, RunRecord]  # what was stored before, by trial id
     failures: list[tuple[str, TrialResult]] = field(default_factory=list)
     busy_seconds: float = 0.0  # of all devices together
+    seconds: float = 0.0
     usage: str = ""  # what was made of the cluster
 
     def carry_out(self, cluster: "Cluster", todo: Plan) -> None:
         """Train, and measure each trial as soon as it is trained."""
+
+        def train(part: "Part", *how: Any) -> None:
+            from orchestrator import schedule
+
+            if todo.train:
+                schedule.train(part, todo.train, self._claim, *how)
+
+        self._timed(cluster, train, len(todo.train), todo.measure)
+
+    def draw(self, cluster: "Cluster") -> None:
+        """Draw what is left of a search's points, train and measure their trials."""
+        search = self.study.search
+        if search is None or not to_draw(self.study, self.records):
+            return
+        told = draws(search, self.records.values())
+
+        def train(part: "Part", *how: Any) -> None:
+            from orchestrator import schedule
+
+            schedule.draw(part, self.study, told, self._claim_point, *how)
+
+        self._timed(cluster, train, search.num_trials - len(told), ())
+
+    def go_on_with(self, study: Study, records: Mapping[str, RunRecord]) -> None:
+        """The study has grown by what is stored now."""
+        self.study, self.records = study, records
+        self.__dict__.pop("_colors", None)  # of the trials before
+
+    def _timed(self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]) -> None:
         started = time.monotonic()
         try:
-            self._train_and_measure(cluster, todo)
+            self._train_and_measure(cluster, train, num_trials, measure)
         finally:
             # At once: whoever asked this process to end may not wait until Ray has ended.
             with suppress(StoreUnreachable), self.store.impatient():
                 settle(self.store, self.study.name, self.lease)
-            seconds = time.monotonic() - started
-            busy = self.busy_seconds / (seconds * cluster.slots)
-            self.usage = f"{cluster.devices} for {duration(seconds)}, busy {busy:.0%} of the time"
+            self.seconds += time.monotonic() - started
+            busy = self.busy_seconds / (self.seconds * cluster.slots)
+            self.usage = f"{cluster.devices} for {duration(self.seconds)}, busy {busy:.0%} of the time"
 
-    def _train_and_measure(self, cluster: "Cluster", todo: Plan) -> None:
+    def _train_and_measure(
+        self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]
+    ) -> None:
         from orchestrator import schedule
 
         part, runtime = cluster.part(self.devices_per_trial), self.runtime.on(cluster.device)
-        expected = len(todo.measure) + len(todo.train) * len(self.study.measured)
-        with Progress(self.console, len(todo.train), expected) as progress:
+        expected = len(measure) + num_trials * len(self.study.measured)
+        with Progress(self.console, num_trials, expected) as progress:
 
             def measured(task: MeasurementTask, result: TrialResult) -> None:
                 self._ended(progress, progress.measuring, task.trial, result, devices=1)
@@ -80,11 +116,10 @@ class Work:
                 backlog.clear()
 
             # What an earlier launch left to measure waits until the trials of this one hold their devices.
-            backlog = list(todo.measure)
+            backlog = list(measure)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)
-            if todo.train:
-                schedule.train(part, todo.train, self._claim, training, trained, measurements.advance)
+            train(part, training, trained, measurements.advance)
             measurements.add(backlog)
             measurements.finish()
 
@@ -103,25 +138,44 @@ class Work:
         colors = column_colors(columns)
         return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
 
-    def _claim(self, trial: TrialSpec) -> "TrainingTask":
+    def _claim_point(self, number: int, point: Point) -> "tuple[TrainingTask, bool]":
+        """The trial of a point that was drawn; and whether it has ended already, and its run only gets another tag."""
+        from orchestrator import schedule
+
+        search = self.study.search
+        assert search is not None, "only a search draws points"
+        trial, tags = search.trial(point), draw_tags(search, number, point)
+        known = self.records.get(trial.trial_id)
+        if known is not None and state_of(self.store.get(known.run_id)).is_finished:
+            self.store.set_tags(known.run_id, tags)
+            return schedule.TrainingTask(trial, known.run_id, self.lease), True
+        task = self._claim(trial, tags)
+        self.records = {**self.records, trial.trial_id: self.store.get(task.run_id)}
+        return task, False
+
+    def _claim(self, trial: TrialSpec, marks: Mapping[str, str] | None = None) -> "TrainingTask":
         """The trial with its run, the stored or a new one, under this launch's lease."""
         from orchestrator import schedule
 
         identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
-        tags = {**identity, **self._provenance}
+        tags = {**identity, **self._provenance, **(marks or {})}
         if (record := self.records.get(trial.trial_id)) is not None:
             run_id = record.run_id
             self.store.set_tags(run_id, tags)
             self.store.complete_run(record, trial.parameters)
             self.store.set_status(run_id, "RUNNING")
         else:
-            color = {"mlflow.runColor": self._colors[trial.trial_id]} if self._colors else {}
+            known = self._colors.get(trial.trial_id)  # one that was just drawn has none yet
+            color = {} if known is None else {"mlflow.runColor": known}
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
         return schedule.TrainingTask(trial, run_id, self.lease)
 
     def _stored(self, result: TrialResult) -> RunRecord:
         """The run of a trial that has ended, with a true status where its process could not give it."""
+        if result.pruned:
+            self.store.set_tags(result.run_id, {"sweep.outcome": str(State.PRUNED)})
+            self.store.set_status(result.run_id, "FINISHED")
         record = self.store.get(result.run_id)
         if record.status == "RUNNING" and record.lease == self.lease:
             self.store.set_tags(record.run_id, {"failure.training": (result.error or "")[:500]})

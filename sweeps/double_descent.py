@@ -6,7 +6,8 @@ arXiv 2003.02139, figure 1. Published, for ResNet18 on CIFAR-100 without label n
 dimensionality, which their recipe bounds by 100, peaks at 93.7 at width 14 and falls to 84.5 at width 64.
 
 `--preset quick` asks the same of multi-layer perceptrons on MNIST-1D, as that data set's authors do in their
-double-descent notebook.
+double-descent notebook. `--widths 2 5 12 30 75 190 --refine 1.1` starts from a coarse grid and adds the widths that
+locate the peak of test loss and the first fitted width to a factor of 1.1.
 """
 
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.adaptive import Refine
 from orchestrator.presentation import Axis, FirstZero, Follows, Panel, Peak, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
@@ -40,6 +42,9 @@ def double_descent(
     ] = None,
     replicates: Annotated[int, Field(ge=1, description="networks per width and noise, each with its own seeds")] = 1,
     epochs: Annotated[Epochs | None, Field(description="epochs of training; the preset's if none")] = None,
+    refine: Annotated[
+        float | None, Field(gt=1, description="add widths until peak and threshold are known to this factor")
+    ] = None,
 ) -> Study:
     """Does effective dimensionality follow test loss through double descent?"""
     trial = quick_trial if preset == "quick" else paper_trial
@@ -57,6 +62,7 @@ def double_descent(
         axes=("model.width", "corruption.fraction"),
         measured=(Measured(Component("hessian_spectrum")), Measured(Component("intrinsic_dimension"))),
         presentation=presentation(preset),
+        refine=None if refine is None else Refine(axis="model.width", quantity="test/loss", factor=refine),
     )
 
 

@@ -19,7 +19,7 @@ from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 from workers.training import train
-from workers.trial_run import Superseded, TrialRun
+from workers.trial_run import Superseded, TrialRun, Watch
 
 # Of a trial that ended well, in its closing line, as far as it has them.
 SHOWN = ("train/error", "test/error", "train/relative_error", "test/relative_error", "test/loss")
@@ -30,23 +30,26 @@ PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d
 class TrialResult:
     """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded.
 
-    `seconds` is how long it kept its devices busy.
+    `seconds` is how long it kept its devices busy. `pruned` if the training was stopped early because it went badly.
     """
 
     run_id: str
     summary: str
     error: str | None = None
     seconds: float = 0.0
+    pruned: bool = False
 
 
-def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE) -> TrialResult:
+def run_trial(
+    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE, watch: Watch | None = None
+) -> TrialResult:
     """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result.
 
     So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node. And
     so is this node's disk, should it have no room for that: then training ends at once, after what was kept last.
     """
     try:
-        return _run_trial(spec, run_id, lease, runtime, gang)
+        return _run_trial(spec, run_id, lease, runtime, gang, watch)
     except DiskFull as error:
         return TrialResult(run_id, "training failed", f"{error}; make room, and the same command continues")
     except StoreUnreachable as error:
@@ -54,9 +57,11 @@ def run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: 
         return TrialResult(run_id, "training not stored", f"{error}; {kept}")
 
 
-def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang) -> TrialResult:
+def _run_trial(
+    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang, watch: Watch | None
+) -> TrialResult:
     store = RunStore(runtime.tracking_uri)
-    run = TrialRun(store, run_id, lease, runtime)
+    run = TrialRun(store, run_id, lease, runtime, watch)
     started = time.monotonic()
     store.set_status(run_id, "RUNNING")
     try:
@@ -67,6 +72,9 @@ def _run_trial(spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang:
         run.drain()
     except (StoreUnreachable, DiskFull):
         raise  # there is nowhere to record it
+    except SystemExit:  # whoever watches has ended it, and records that
+        run.flush()
+        raise
     except Superseded as error:
         return TrialResult(run_id, "taken over by another launch", str(error))
     except Exception as error:

@@ -32,6 +32,9 @@ FLUSH_SECONDS = 2.0
 RETRY_SECONDS = 5.0  # between two attempts to reach a store that did not answer
 
 
+Watch = Callable[[int, Mapping[str, float]], None]  # hears of every step's metrics, and may end the training
+
+
 class Superseded(RuntimeError):
     """Another launch has taken this trial over; this one must stop writing."""
 
@@ -39,8 +42,9 @@ class Superseded(RuntimeError):
 class TrialRun:
     """Implements `workers.session.Session`; see there."""
 
-    def __init__(self, store: RunStore, run_id: str, lease: str, runtime: Runtime) -> None:
+    def __init__(self, store: RunStore, run_id: str, lease: str, runtime: Runtime, watch: Watch | None = None) -> None:
         self.store, self.run_id, self.lease, self.runtime = store, run_id, lease, runtime
+        self.watch = watch
         self.spool = Spool(runtime.cache / "spool" / run_id)
         self.drain()  # what an earlier process of this trial could not send
         record = self.held_record()
@@ -84,6 +88,8 @@ class TrialRun:
         ]
         if time.monotonic() - self.flushed > FLUSH_SECONDS:
             self.flush()
+        if self.watch is not None:
+            self.watch(step, metrics)
 
     def flush(self) -> None:
         """Store the metrics that wait."""

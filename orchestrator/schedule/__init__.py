@@ -8,6 +8,7 @@ from orchestrator.schedule.cluster import Cluster, Part, connect
 from orchestrator.schedule.job import add_to_metadata
 from orchestrator.schedule.measuring import Measurements
 from orchestrator.schedule.nodes import on_each_node
+from orchestrator.schedule.search import draw
 from orchestrator.schedule.training import TrainingTask, train
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "TrainingTask",
     "add_to_metadata",
     "connect",
+    "draw",
     "on_each_node",
     "train",
 ]

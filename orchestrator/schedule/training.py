@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from ray import tune
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from orchestrator.schedule.cluster import MAX_DEATHS, Part
@@ -17,6 +18,7 @@ from orchestrator.schedule.gangs import TrainingTask, train_in_gang
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.trial import TrialResult, run_trial
+from workers.trial_run import Watch
 
 # Tune would catch Ctrl-C, snapshot a state that nobody reads, and return as if all were done.
 os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
@@ -35,20 +37,36 @@ def train(
     Each is claimed when there is room for it; `on_result` hears of it as it ends; `meanwhile` is called several times a
     second.
     """
-    listener = _Listener(on_result, meanwhile)
 
     def trainable(config: dict[str, Any]) -> dict[str, Any]:
-        task: TrainingTask = config["task"]
-        if part.processes > 1:
-            return {"result": train_in_gang(task, runtime, part)}
-        return {"result": run_trial(task.trial, task.run_id, task.lease, runtime)}
+        return {"result": train_one(part, config["task"], runtime)}
 
+    run_tune(part, trainable, _Declared(trials, claim), len(trials), Listener(on_result, meanwhile))
+
+
+def train_one(part: Part, task: TrainingTask, runtime: Runtime, watch: Watch | None = None) -> TrialResult:
+    """Train one trial, in the process of its Tune trial or in a gang, which nobody watches."""
+    if part.processes > 1:
+        return train_in_gang(task, runtime, part)
+    return run_trial(task.trial, task.run_id, task.lease, runtime, watch=watch)
+
+
+def run_tune(
+    part: Part,
+    trainable: Callable[[dict[str, Any]], dict[str, Any]],
+    searcher: Searcher,
+    num_trials: int,
+    listener: "Listener",
+    scheduler: TrialScheduler | None = None,
+) -> None:
+    """Let Tune run what the searcher suggests, as many at once as fit."""
     with tempfile.TemporaryDirectory(prefix="gensweep-tune-") as scratch:
         tune.Tuner(
             tune.with_resources(trainable, part.bundles),
             tune_config=tune.TuneConfig(
-                search_alg=_Declared(trials, claim),
-                num_samples=len(trials),
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=num_trials,
                 reuse_actors=True,
                 max_concurrent_trials=part.slots,
                 trial_dirname_creator=_dirname,
@@ -88,7 +106,7 @@ class _Declared(Searcher):
         """What is declared does not depend on what comes out."""
 
 
-class _Listener(tune.Callback):
+class Listener(tune.Callback):
     """Hears from Tune, in the driver, how each trial ended."""
 
     def __init__(
@@ -100,14 +118,18 @@ class _Listener(tune.Callback):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickled as the searcher is.
-        return _Listener, ()
+        return Listener, ()
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if self.meanwhile is not None:
             self.meanwhile()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.tell(trial.config["task"], trial.last_result["result"])
+        task: TrainingTask = trial.config["task"]
+        stopped = TrialResult(
+            task.run_id, "stopped by the pruner", seconds=trial.last_result.get("time_total_s", 0.0), pruned=True
+        )
+        self.tell(task, trial.last_result.get("result", stopped))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         task: TrainingTask = trial.config["task"]
