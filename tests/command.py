@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from workers.record import Point, RunRecord
@@ -71,11 +71,12 @@ def stored_runs(store: RunStore, role: str = "trial") -> dict[str, RunRecord]:
     return {record.name: record for record in found}
 
 
-def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
-    """Every point of every metric of every trial."""
+def stored_histories(store: RunStore, names: Collection[str] | None = None) -> Mapping[tuple[str, str], list[Point]]:
+    """Every point of every metric of every trial, or of those named."""
     return {
         (name, key): store.history(record.run_id, key)
         for name, record in stored_runs(store).items()
+        if names is None or name in names
         for key in record.points
     }
 
