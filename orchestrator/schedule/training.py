@@ -43,7 +43,8 @@ def train(
             return {"result": train_in_gang(task, runtime, part)}
         return {"result": run_trial(task.trial, task.run_id, task.lease, runtime)}
 
-    with tempfile.TemporaryDirectory(prefix="gensweep-tune-") as scratch:
+    # After an interruption the trials' processes still write there, until Ray ends them.
+    with tempfile.TemporaryDirectory(prefix="gensweep-tune-", ignore_cleanup_errors=True) as scratch:
         tune.Tuner(
             tune.with_resources(trainable, part.bundles),
             tune_config=tune.TuneConfig(
