@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.presentation import Axis, Follows, Panel, Peak, Presentation, Series
 from orchestrator.study import Study
 from sweeps.__main__ import main
 from workers.spec import TrialSpec
@@ -30,6 +31,14 @@ def trivial_study(*, trials: Annotated[int, Field(ge=1, le=100_000)] = 200) -> S
             for i in range(trials)
         ),
         axes=("order_seed",),
+        presentation=Presentation(
+            x=Axis("order_seed", "seed of the order"),
+            panels=(
+                Panel("error", (Series("train/error", "train"), Series("test/error", "test"))),
+                Panel("test loss", (Series("test/loss", "test"),)),
+            ),
+            claims=(Peak("test/loss", "test loss"), Follows("train/loss", "test/loss", "train loss", "test loss")),
+        ),
     )
 
 

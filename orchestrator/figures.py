@@ -61,6 +61,7 @@ STYLE: Mapping[str, object] = {
     "lines.markersize": 4.5,
     "errorbar.capsize": 2,
 }
+MOST_TICKS = 100  # of a grid; more are a bar, and take Matplotlib longer than all else
 # Matplotlib writes its version and the time into a file unless told otherwise.
 METADATA: Mapping[str, Mapping[str, None]] = {
     "png": {"Software": None},
@@ -231,7 +232,7 @@ def _scale_y(axes: Axes, panel: Panel, columns: Sequence[Column]) -> None:
 
 
 def _scale_x(axes: Axes, x: Axis, xs: Sequence[float]) -> None:
-    """Scale, limits and ticks of the shared x; minor ticks show where the grid has its points."""
+    """Scale, limits and ticks of the shared x; minor ticks show where the grid has its points, if they can be told."""
     low, high = xs[0], xs[-1]
     if x.names:
         axes.set_xlim(low - 0.5, high + 0.5)
@@ -248,5 +249,5 @@ def _scale_x(axes: Axes, x: Axis, xs: Sequence[float]) -> None:
         margin = 0.04 * (high - low) or 0.5
         axes.set_xlim(low - margin, high + margin)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=all(float(value).is_integer() for value in xs)))
-    axes.xaxis.set_minor_locator(FixedLocator(list(xs)))
+    axes.xaxis.set_minor_locator(FixedLocator(list(xs) if len(xs) <= MOST_TICKS else []))
     axes.xaxis.set_minor_formatter(NullFormatter())

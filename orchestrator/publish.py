@@ -20,6 +20,7 @@ from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
+from orchestrator.table import Results
 from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
 from workers.disk_space import told_if_full
 from workers.measuring import measurement_key
@@ -72,10 +73,9 @@ def publish(
     report = build_report(header, table, study.presentation)
     place = _write(report, folder / "reports" / study.name)
     columns = curves(table, study.presentation)
-    run_id = _keep_report(study, report, store, experiment, lease)
-    if settled is not None and (kept := store.get(run_id)).tags.get(SETTLED) != str(settled):
-        store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
-        store.set_tags(kept.run_id, {SETTLED: str(settled)})
+    kept = study_run(study, store, lease, experiment)
+    _keep_report(report, kept, store, lease)
+    _keep_status(table, kept, store, settled)
     _keep_views(study, columns, store, experiment, lease)
     return Published(place, ui_command, view_url(ui, experiment, CURVES))
 
@@ -150,19 +150,24 @@ def study_run(study: Study, store: RunStore, lease: str, experiment: str) -> Run
     return kept
 
 
-def _keep_report(study: Study, report: Report, store: RunStore, experiment: str, lease: str) -> str:
+def _keep_status(table: Results, kept: RunRecord, store: RunStore, settled: int | None) -> None:
+    """The status beside the report, if the table is that of a time when no launch was at work."""
+    if settled is None or kept.tags.get(SETTLED) == str(settled):
+        return
+    store.write_json(kept.run_id, status.FILE, status.to_json(status.statuses(table)))
+    store.set_tags(kept.run_id, {SETTLED: str(settled)})
+
+
+def _keep_report(report: Report, kept: RunRecord, store: RunStore, lease: str) -> None:
     """The report on the study's run, which is replaced when the numbers have changed."""
-    digest = hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
-    kept = study_run(study, store, lease, experiment)
-    run_id = kept.run_id
+    run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
     if kept.tags.get(REPORT) == digest:
-        return run_id
+        return
     store.set_tags(run_id, {LEASE: lease})
     for name, data in report.files.items():
         store.write_file(run_id, f"report/{name}", data)
     store.set_status(run_id, "FINISHED")
     store.set_tags(run_id, {REPORT: digest})  # last: without it, all of this is done again
-    return run_id
 
 
 def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:

@@ -15,6 +15,7 @@ from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
+from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
 from orchestrator.views import column_colors
 from workers.measuring import measurement_stage
@@ -41,7 +42,6 @@ class Work:
     console: Console
     records: Mapping[str, RunRecord]  # what was stored before, by trial id
     failures: list[tuple[str, TrialResult]] = field(default_factory=list)
-    claimed: set[str] = field(default_factory=set)  # runs of trials that have not ended
     busy_seconds: float = 0.0  # of all devices together
     usage: str = ""  # what was made of the cluster
 
@@ -51,7 +51,9 @@ class Work:
         try:
             self._train_and_measure(cluster, todo)
         finally:
-            self._settle()  # at once: whoever asked this process to end may not wait until Ray has ended
+            # At once: whoever asked this process to end may not wait until Ray has ended.
+            with suppress(StoreUnreachable), self.store.impatient():
+                settle(self.store, self.study.name, self.lease)
             seconds = time.monotonic() - started
             busy = self.busy_seconds / (seconds * cluster.slots)
             self.usage = f"{cluster.devices} for {duration(seconds)}, busy {busy:.0%} of the time"
@@ -116,25 +118,16 @@ class Work:
             color = {"mlflow.runColor": self._colors[trial.trial_id]} if self._colors else {}
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
-        self.claimed.add(run_id)
         return schedule.TrainingTask(trial, run_id, self.lease)
 
     def _stored(self, result: TrialResult) -> RunRecord:
         """The run of a trial that has ended, with a true status where its process could not give it."""
-        self.claimed.discard(result.run_id)
         record = self.store.get(result.run_id)
         if record.status == "RUNNING" and record.lease == self.lease:
             self.store.set_tags(record.run_id, {"failure.training": (result.error or "")[:500]})
             self.store.set_status(record.run_id, "FAILED")
             record = self.store.get(result.run_id)
         return record
-
-    def _settle(self) -> None:
-        """Nobody trains what was interrupted; a run under another lease is another launch's."""
-        with suppress(StoreUnreachable), self.store.impatient():  # then `gensweep doctor` does
-            for record in [self.store.get(run_id) for run_id in self.claimed]:
-                if record.status == "RUNNING" and record.lease == self.lease:
-                    self.store.set_status(record.run_id, "KILLED")
 
     def _ended(self, progress: Progress, stage: Stage, trial: TrialSpec, result: TrialResult, devices: float) -> None:
         """Every task that ends goes to the progress line, and to the closing table if it failed."""

@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -121,12 +121,13 @@ class RunStore:
         found = _all_pages(partial(self._client.search_experiments, max_results=PAGE))
         return {experiment.name: experiment.experiment_id for experiment in found}
 
-    def runs(self, experiment_id: str, role: str) -> list[RunRecord]:
-        """All runs of a role, oldest first, with the latest point of each metric."""
+    def runs(self, experiment_id: str, role: str, status: str | None = None) -> list[RunRecord]:
+        """All runs of a role, and of a status if one is given, oldest first, with the latest point of each metric."""
+        of_status = "" if status is None else f" and attributes.status = '{status}'"
         search = partial(
             self._client.search_runs,
             [experiment_id],
-            f"tags.`sweep.role` = '{role}'",
+            f"tags.`sweep.role` = '{role}'{of_status}",
             max_results=PAGE,
             order_by=["attributes.start_time ASC"],
         )
@@ -272,17 +273,16 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, Timeout | RequestsConnectionError | ChunkedEncodingError) or is_full(error)
 
 
-def _all_pages(search: Callable[..., Any]) -> list[Any]:
+def _all_pages(search: Callable[..., Any]) -> Iterable[Any]:
     """What a search of MLflow's finds, however many requests it takes."""
-    found: list[Any] = []
     token: str | None = None
     while True:
         with garbage_kept():
             page = search(page_token=token)
-        found += page
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 def _record(run: Run) -> RunRecord:
