@@ -60,7 +60,7 @@ def _lives(store: RunStore) -> Lives:
 
     @cache
     def is_carried_out(study: str) -> bool:
-        return LaunchLog(store, study).living() is not None
+        return study != "" and LaunchLog(store, study).living() is not None
 
     return lambda run: is_carried_out(run.study)
 

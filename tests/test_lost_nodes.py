@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.cluster_processes import Deployment
-from tests.command import SMALL, descendants, stored_histories, stored_runs, undisturbed_histories, wait_until
+from tests.command import SMALL, STUDY, descendants, stored_histories, stored_runs, undisturbed_histories, wait_until
 from tests.jobs import clean_checkout, ended, submit
 from tests.process import Process
+from workers.record import Point, Sample
+from workers.spool import Spool
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
@@ -28,8 +30,8 @@ class Services:
     store: RunStore
     checkout: Path
 
-    def submit(self) -> subprocess.Popen[str]:
-        return submit(self.deployment, self.checkout, "python", "sweeps/double_descent.py", *SMALL)
+    def submit(self, *command: str) -> subprocess.Popen[str]:
+        return submit(self.deployment, self.checkout, "python", *(command or (*STUDY, *SMALL)))
 
     def all_train(self) -> bool:
         """Whether each trial is in its middle."""
@@ -56,15 +58,26 @@ def lose(node: Process) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_the_trial_of_a_lost_node_goes_on_elsewhere(services: Services, undisturbed: Path) -> None:
+def test_the_trial_of_a_lost_node_goes_on_elsewhere_and_the_doctor_sees_who_is_left(
+    services: Services, undisturbed: Path
+) -> None:
     deployment = services.deployment
     with deployment.head(), deployment.worker("127.0.0.3"), deployment.worker("127.0.0.4") as lost:
         job = services.submit()
         wait_until(services.all_train, job)
         lose(lost)
         code, output = ended(job)
+        assert code == 0, output
+        assert stored_histories(services.store) == undisturbed_histories(undisturbed)
+        run_id = next(iter(stored_runs(services.store).values())).run_id
+        Spool(deployment.cache / "spool" / run_id).add_samples([Sample("of/a/node", 0.5, 7, 1_000)])
+        code, output = ended(services.submit("-m", "sweeps", "doctor"))
     assert code == 0, output
-    assert stored_histories(services.store) == undisturbed_histories(undisturbed)
+    for host in ("127.0.0.2", "127.0.0.3"):
+        assert f"node {host}: store {services.store.uri}: answers, and gives the file that was just stored" in output
+    assert "node 127.0.0.4" not in output, output
+    assert "1 waiting entries sent" in output, output
+    assert services.store.history(run_id, "of/a/node") == [Point(7, 0.5)]
 
 
 def test_with_the_head_the_job_is_lost_and_is_submitted_again(services: Services, undisturbed: Path) -> None:

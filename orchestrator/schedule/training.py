@@ -60,7 +60,8 @@ def run_tune(
     scheduler: TrialScheduler | None = None,
 ) -> None:
     """Let Tune run what the searcher suggests, as many at once as fit."""
-    with tempfile.TemporaryDirectory(prefix="gensweep-tune-") as scratch:
+    # After an interruption the trials' processes still write there, until Ray ends them.
+    with tempfile.TemporaryDirectory(prefix="gensweep-tune-", ignore_cleanup_errors=True) as scratch:
         tune.Tuner(
             tune.with_resources(trainable, part.bundles),
             tune_config=tune.TuneConfig(
