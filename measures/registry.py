@@ -11,7 +11,7 @@ This module is a leaf: it imports nothing of ours, so every layer may use it.
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +102,10 @@ class Registry:
 
     family: str
     entries: Mapping[str, Entry]
+    # The components of a sweep's ten thousand trials are mostly the same few. By their spelling: 1, 1.0 and True are
+    # equal, and not all of them need be valid.
+    _resolved: dict[str, Component] = field(default_factory=dict, compare=False, repr=False)
+    _canonical: dict[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict, compare=False, repr=False)
 
     def __getitem__(self, name: str) -> Entry:
         try:
@@ -111,14 +115,21 @@ class Registry:
 
     def resolve(self, component: Component) -> Component:
         """The same component with every setting present and coerced; ValueError if it is not valid."""
-        entry = self[component.name]
-        settings = entry.validate(dict(component.settings))
-        return Component(component.name, **{name: getattr(settings, name) for name in type(settings).model_fields})
+        spelling = str(component)
+        if spelling not in self._resolved:
+            settings = self[component.name].validate(dict(component.settings))
+            values = {name: getattr(settings, name) for name in type(settings).model_fields}
+            self._resolved[spelling] = Component(component.name, **values)
+        return self._resolved[spelling]
 
     def canonical(self, component: Component) -> list[Any]:
         """`[name, settings that differ from their defaults]`, in JSON types: what identity is computed from."""
-        settings = self[component.name].validate(dict(component.settings))
-        return [component.name, settings.model_dump(mode="json", exclude_defaults=True)]
+        spelling = str(component)
+        if spelling not in self._canonical:
+            settings = self[component.name].validate(dict(component.settings))
+            self._canonical[spelling] = component.name, settings.model_dump(mode="json", exclude_defaults=True)
+        name, chosen = self._canonical[spelling]
+        return [name, dict(chosen)]
 
     def to_json(self, component: Component) -> list[Any]:
         """`[name, all settings]`, in JSON types: what is shown and recorded."""
