@@ -218,7 +218,7 @@ class Launch:
                 runtime, devices = self.settings.runtime, self.settings.devices_per_trial
                 self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
                 self.work.carry_out(cluster, todo)
-                if train:
+                if train and self.declared.grows:
                     self._go_on(cluster, self.work)
 
     def _go_on(self, cluster: "Cluster", work: Work) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from orchestrator.claims import RULES, Finding, findings
 from orchestrator.curves import Column, Curve, Point, averaged_over, curves
 from orchestrator.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, markdown, page
-from orchestrator.figures import figure, render
 from orchestrator.numerals import duration, position, with_error
 from orchestrator.presentation import Axis, Presentation, Series
 from orchestrator.table import Results, Trial
@@ -61,6 +60,8 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
     found = findings(columns, presentation, np.random.default_rng(BOOTSTRAP_SEED))
     pictures: dict[str, bytes] = {}
     if columns and presentation.panels:
+        from orchestrator.figures import figure, render  # here: it loads Matplotlib, which most commands do without
+
         drawing = figure(columns, presentation, found)
         pictures = {"figure.png": render(drawing, "png"), "figure.svg": render(drawing, "svg")}
     blocks = _blocks(header, results, presentation, columns, found, pictures.get("figure.svg"))

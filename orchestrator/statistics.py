@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] # scipy is untyped
 
 MINIMUM_PAIRS = 3
 
@@ -75,6 +74,9 @@ def _pairs(first: Sequence[float], second: Sequence[float]) -> NDArray[np.float6
 
 def _rank_correlations(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rho of each sample of pairs, (sample, pair, 2); NaN where a resample drew one value only."""
+    # Here: it takes half a second to import, which most commands do without.
+    from scipy.stats import rankdata  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] # untyped
+
     ranks = np.asarray(rankdata(samples, axis=1), dtype=np.float64)
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     covariance = (centred[..., 0] * centred[..., 1]).sum(axis=1)

@@ -75,6 +75,11 @@ class Study:
         if len(set(names)) < len(names):
             raise ValueError(f"study {self.name} declares a measure twice: {', '.join(names)}")
 
+    @property
+    def grows(self) -> bool:
+        """Whether its results ask for trials that it does not declare."""
+        return self.refine is not None or self.search is not None
+
 
 def run_name(trial: TrialSpec, axes: tuple[str, ...]) -> str:
     """A name a person can read and that sorts well: `width=0047 fraction=0.15 s0`."""

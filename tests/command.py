@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from workers.record import Point, RunRecord
@@ -85,11 +85,12 @@ def records(folder: Path, role: str = "trial") -> dict[str, RunRecord]:
     return stored_runs(RunStore(local_store(folder / "store")), role)
 
 
-def stored_histories(store: RunStore) -> Mapping[tuple[str, str], list[Point]]:
-    """Every point of every metric of every trial."""
+def stored_histories(store: RunStore, names: Collection[str] | None = None) -> Mapping[tuple[str, str], list[Point]]:
+    """Every point of every metric of every trial, or of those named."""
     return {
         (name, key): store.history(record.run_id, key)
         for name, record in stored_runs(store).items()
+        if names is None or name in names
         for key in record.points
     }
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.cluster_processes import Deployment, bare_environment, free_ports
-from tests.command import ROOT
+from tests.command import ROOT, environment
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
@@ -59,22 +59,23 @@ def test_a_study_runs_on_the_nodes_of_a_slurm_job(scratch: Path, tmp_path: Path,
         **{f"agent_port_{node}": port for node, port in free_ports(*NODES).items()},
     }
     tiny = ("--widths", "2", "3", "--label-noise", "0.15", "--epochs", "2", "--folder", str(tmp_path))
-    with deployment.mlflow(local_store(tmp_path / "store")):
-        job = subprocess.run(
+    said = tmp_path / "said"
+    with deployment.mlflow(local_store(tmp_path / "store")), said.open("w") as output:
+        job = subprocess.run(  # into a file: the nodes outlive the script, and hold what it writes to
             ["bash", "docker/slurm.sh", "sweeps/double_descent.py", *tiny],
             cwd=ROOT,
-            env={**bare_environment(cache), **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            env={**environment(cache), **settings},  # where the script is started, gensweep is installed
+            stdout=output,
+            stderr=output,
+            timeout=240,
             check=False,
         )
-        assert job.returncode == 0, job.stdout
+        assert job.returncode == 0, said.read_text()
         store = RunStore(deployment.mlflow_address)
         experiment = store.find_study("double_descent")
         assert experiment is not None
         assert [run.status for run in store.runs(experiment, "trial")] == ["FINISHED"] * 2
-    assert "2 CPU cores for" in job.stdout, "one of each node"
+    assert "2 CPU cores for" in said.read_text(), "one of each node"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from workers.building import assemble
 from workers.checkpoint import TrainingState
@@ -32,6 +31,8 @@ def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> float
     Nothing is trained and nothing stored. `source` is the spec's data set, which many trials share: to look it up walks
     through all of its files.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # here: it loads a compiler
+
     problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
     with FlopCounterMode(display=False) as counter:
         _forward(spec, problem, source.dataset)
