@@ -149,7 +149,8 @@ class Launch:
     def show_plan(self) -> int:
         """Print what `run` would do."""
         records = self.records()
-        self.console.print(plan_line(self.study, self.plan(records), to_draw(self.study, records)), soft_wrap=True)
+        todo, left = self.plan(records), to_draw(self.declared, records)
+        self.console.print(plan_line(self.study, todo, left), soft_wrap=True)
         return OK
 
     def show_status(self) -> int:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from workers.record import LEASE
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore
 from workers.trial import run_trial
-from workers.trial_run import LEASE
 
 
 def test_whoever_watches_hears_of_every_evaluation_and_may_end_it(
