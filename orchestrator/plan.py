@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from measures import compares_pairs
 from measures.registry import Component
 from orchestrator.study import Study
 from workers.measuring import measurement_key
@@ -19,7 +20,7 @@ class State(StrEnum):
     PARTIAL = "partial"  # interrupted; it has a checkpoint to go on from
     FAILED = "failed"  # raised an exception; the same command tries it again
     DONE = "done"
-    DIVERGED = "diverged"  # ended with a loss that is not finite: a result, but nothing to measure
+    DIVERGED = "diverged"  # ended with a loss that is not finite: a result, without a final network to measure
     PRUNED = "pruned"  # stopped early by a search's pruner, whose first steps were among the worse
 
     @property
@@ -66,7 +67,7 @@ def state_of(record: RunRecord | None) -> State:
 def plan(study: Study, records: Mapping[str, RunRecord]) -> Plan:
     """What is left to do, given the stored run of each trial id."""
     states = {trial.trial_id: state_of(records.get(trial.trial_id)) for trial in study.trials}
-    trained = [trial for trial in study.trials if states[trial.trial_id] is State.DONE]
+    trained = [trial for trial in study.trials if states[trial.trial_id].is_finished]
     declared = sum(len(list(_measurements(study, trial, records[trial.trial_id]))) for trial in trained)
     missing = [task for trial in trained for task in missing_measurements(study, trial, records[trial.trial_id])]
     return Plan(
@@ -96,12 +97,18 @@ def plan_line(study: Study, todo: Plan, to_draw: int = 0) -> str:
 
 
 def missing_measurements(study: Study, trial: TrialSpec, record: RunRecord) -> list[MeasurementTask]:
-    """What is still to be measured of a trial that has been trained."""
+    """What is still to be measured of a trial.
+
+    Of one that still trains, or has ended early, the checkpoints that it has stored; it has no final network.
+    """
     return [task for task in _measurements(study, trial, record) if not _is_measured(task, record)]
 
 
 def _measurements(study: Study, trial: TrialSpec, record: RunRecord) -> Iterable[MeasurementTask]:
+    is_done = state_of(record) is State.DONE
     for measured in study.measured:
+        if not is_done and (measured.at == "final" or compares_pairs(measured.measure)):
+            continue
         steps = record.checkpoints if measured.at == "checkpoints" else record.checkpoints[-1:]
         for step in steps:
             yield MeasurementTask(trial, record.run_id, step, measured.measure, measured.needs)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from orchestrator.adaptive import Point
 from orchestrator.curves import curves
+from orchestrator.early import Early
 from orchestrator.numerals import duration
 from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
@@ -49,6 +50,7 @@ class Work:
     busy_seconds: float = 0.0  # of all devices together
     seconds: float = 0.0
     usage: str = ""  # what was made of the cluster
+    early: Early = field(init=False)  # of the trials that train now
 
     def carry_out(self, cluster: "Cluster", todo: Plan) -> None:
         """Train, and measure each trial as soon as it is trained."""
@@ -110,16 +112,24 @@ class Work:
             def trained(trial: TrialSpec, result: TrialResult) -> None:
                 self._ended(progress, progress.training, trial, result, self.devices_per_trial)
                 record = self._stored(result)
-                missing = missing_measurements(self.study, trial, record) if state_of(record) is State.DONE else []
+                self.early.ended(trial, result.run_id)
+                missing = self.early.new(missing_measurements(self.study, trial, record))
                 progress.measuring.total += len(missing) - len(self.study.measured)
                 measurements.add([*backlog, *missing])
                 backlog.clear()
 
+            def meanwhile() -> None:
+                found = self.early.found()
+                progress.measuring.total += len(found)
+                measurements.add(found)
+                measurements.advance()
+
             # What an earlier launch left to measure waits until the trials of this one hold their devices.
             backlog = list(measure)
+            self.early = Early(self.store, self.study)
             measurements = schedule.Measurements(cluster, runtime, measured)
             training = replace(runtime, checkpoints=self.study.checkpoints)
-            train(part, training, trained, measurements.advance)
+            train(part, training, trained, meanwhile)
             measurements.add(backlog)
             measurements.finish()
 
@@ -169,6 +179,7 @@ class Work:
             color = {} if known is None else {"mlflow.runColor": known}
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
+        self.early.began(trial, run_id)
         return schedule.TrainingTask(trial, run_id, self.lease)
 
     def _stored(self, result: TrialResult) -> RunRecord:

@@ -19,6 +19,7 @@ from tests.command import (
     has_trained,
     histories,
     records,
+    records_of,
     run,
     start,
     wait_until,
@@ -83,19 +84,24 @@ def short_and_long() -> Study:
         )
         for width, epochs in ((300, 10_000), (2, 10))
     )
-    measured = (Measured(Component("intrinsic_dimension")),)
+    measured = (Measured(Component("intrinsic_dimension")), Measured(Component("norms"), at="checkpoints"))
     return Study(name="both", question="?", expected="!", trials=trials, axes=("model.width",), measured=measured)
 
 main(short_and_long)
 """
 
 
-def test_a_trial_is_measured_while_another_still_trains(tmp_path: Path, cache: Path) -> None:
+def test_trials_are_measured_as_soon_as_their_checkpoints_are_stored(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "both.py").write_text(SHORT_AND_LONG)
     result = run(cache, ["--folder", str(tmp_path)], [str(tmp_path / "both.py")])
     assert result.returncode == 0, result.stdout + result.stderr
-    measured_first, trained_last = result.stdout.index("[measuring 1/2]"), result.stdout.index("[training 2/2]")
-    assert measured_first < trained_last, "the core that the short training leaves is not idle during the long one"
+    meanwhile, afterwards = result.stdout.split("[training 2/2]")
+    assert "width=0002 seed=0: intrinsic_dimension" in meanwhile, "the core that the short training leaves is not idle"
+    assert "width=0300 seed=0: norms at step 0 " in meanwhile, "a trial that still trains is measured, too"
+    assert "width=0300 seed=0: intrinsic_dimension" in afterwards
+    for record in records_of(tmp_path, "both"):
+        taken = re.findall(rf"{record.name}: norms at step (\d+) ", result.stdout)
+        assert sorted(map(int, taken)) == list(record.checkpoints), "each once"
     assert re.search(r"^2 CPU cores for .*, busy \d+% of the time$", result.stdout, flags=re.M)
 
 

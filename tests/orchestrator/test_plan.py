@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measures.registry import Component
-from orchestrator.plan import State, plan, state_of
+from orchestrator.plan import State, missing_measurements, plan, state_of
 from orchestrator.study import Measured, Study, run_name
 from workers.measuring import measurement_key
 from workers.record import RunRecord, measured_tag
@@ -83,10 +83,25 @@ def test_another_setting_of_a_measure_is_another_measurement() -> None:
     assert measurement_key(Component("hessian_spectrum")) != measurement_key(Component("hessian_spectrum", seed=1))
 
 
-def test_a_diverged_trial_is_not_measured() -> None:
-    records = {trial(1).trial_id: record(trial(1), "FINISHED", (0,), **{"sweep.outcome": "diverged"})}
+@pytest.mark.parametrize("outcome", ["diverged", "pruned"])
+def test_a_trial_that_ended_early_is_measured_at_its_checkpoints_alone(outcome: str) -> None:
+    records = {trial(1).trial_id: record(trial(1), "FINISHED", (0, 5), **{"sweep.outcome": outcome})}
     todo = plan(study(1), records)
-    assert todo.train == () and todo.measure == ()
+    assert todo.train == ()
+    assert [(task.measure.name, task.step) for task in todo.measure] == [
+        ("intrinsic_dimension", 0),
+        ("intrinsic_dimension", 5),
+    ]
+
+
+def test_of_a_trial_that_trains_what_is_stored_can_be_measured() -> None:
+    training = record(trial(1), "RUNNING", (0, 5))
+    found = missing_measurements(study(1), trial(1), training)
+    assert [(task.measure.name, task.step) for task in found] == [
+        ("intrinsic_dimension", 0),
+        ("intrinsic_dimension", 5),
+    ]
+    assert plan(study(1), {trial(1).trial_id: training}).measure == (), "it is trained first"
 
 
 @pytest.mark.parametrize(
