@@ -21,6 +21,13 @@ from arms import in_turns, spread
 from machine import machine
 
 HERE = Path(__file__).parent
+OURS = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from sweeps.__main__ import main
+from trivial_study import trivial_study
+main(trivial_study)
+"""
 PEER = """
 import sys, tempfile
 import torch
@@ -66,7 +73,7 @@ def seconds(command: list[str]) -> float:
 def ours(trials: int) -> float:
     """The trivial study, as a user runs it."""
     with tempfile.TemporaryDirectory() as folder:
-        return seconds([sys.executable, str(HERE / "trivial_study.py"), "--trials", str(trials), "--folder", folder])
+        return seconds([sys.executable, "-c", OURS, str(HERE), "--trials", str(trials), "--folder", folder])
 
 
 def peer(trials: int) -> float:
@@ -103,7 +110,7 @@ def main() -> None:
         print(f"marginal {spread(marginal[name], '.3f')} s")
     for kind, costs in (("per trial", whole), ("marginal", marginal)):
         ratios = [theirs / mine for mine, theirs in zip(costs["ours"], costs["peer"], strict=True)]
-        print(f"ratio peer / ours, {kind}: {spread(ratios, '.1f')}")
+        print(f"ratio peer / ours, {kind}: {spread(ratios, '.2f')}")
     print(f"{machine()}; load before the start {load:.1f}")
 
 

@@ -97,14 +97,17 @@ def main() -> None:
     headings = ("declare", "run", "plan", "report", "status", "driver", "database")
     print(f"{'':>8}{'ms per trial':>40}{'seconds':>10}{'KiB per trial':>20}")
     print(f"{'trials':>8}{''.join(f'{heading:>10}' for heading in headings)}", flush=True)
+    runs: list[float] = []
     for trials in arguments.sizes:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             found: Costs = alone(costs, trials, Path(folder))
         each = [1000 * found.seconds[name] / trials for name in ("declare", "run", "plan", "report")]
+        runs.append(each[1])
         driver = (found.memory["report"] - found.memory["start"]) * 1024 / trials
         row = [*each, found.seconds["status"], driver, found.store * 1e6 / 1024 / trials]
         print(f"{trials:8}{''.join(f'{value:10.2f}' for value in row)}", flush=True)
-    print(f"\n{machine()}; load before the start {load:.1f}")
+    print(f"\nratio of the cost of a trial, last size to first: {runs[-1] / runs[0]:.2f}")
+    print(f"{machine()}; load before the start {load:.1f}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from pydantic import Field
 from measures.registry import Component
 from orchestrator.presentation import Axis, Follows, Panel, Peak, Presentation, Series
 from orchestrator.study import Study
-from sweeps.__main__ import main
 from workers.spec import TrialSpec
 
 
@@ -40,7 +39,3 @@ def trivial_study(*, trials: Annotated[int, Field(ge=1, le=100_000)] = 200) -> S
             claims=(Peak("test/loss", "test loss"), Follows("train/loss", "test/loss", "train loss", "test loss")),
         ),
     )
-
-
-if __name__ == "__main__":
-    main(trivial_study)

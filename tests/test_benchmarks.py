@@ -16,8 +16,10 @@ TOY_SIZES = {
     "cka": "--examples 40 --widths 5 60 --repeats 1 --threads 1",
     "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
     "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
+    "overhead": "--trials 3 --peer-trials 3 --few 2",
     "perturbation_svd": "--quick --threads 1",
     "refine": "--widths 2 5 12 --factor 2 --epochs 1",
+    "scale": "--sizes 2 3",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",
     "twonn": "--quick --threads 1",
 }
