@@ -18,7 +18,7 @@ from tests.process import Process
 from workers.spool import ENTRY
 from workers.tracking import RunStore
 
-pytestmark = [pytest.mark.timeout(600), needs_postgresql]
+pytestmark = [pytest.mark.timeout(900), needs_postgresql]
 
 STUDY = ("python", "sweeps/double_descent.py")
 LONG = ("--widths", "3", "7", "--label-noise", "0.15", "--epochs", "20000")  # nobody waits for its end
