@@ -55,7 +55,8 @@ def test_a_clock_that_is_set_back_changes_nothing(
     added = sorted(set(times(tmp_path)) - set(before))
     assert added and max(at for _, _, at in added) < min(at for _, _, at in before), "the clock was not set back"
     assert_same_numbers(tmp_path, undisturbed)
-    latest = {name: (record.points, record.checkpoints) for name, record in records(tmp_path).items()}
-    assert latest == {name: (record.points, record.checkpoints) for name, record in records(undisturbed).items()}
+    expected = records(undisturbed)  # among others: a test may have added a width
+    for name, record in records(tmp_path).items():
+        assert (record.points, record.checkpoints) == (expected[name].points, expected[name].checkpoints)
     again = run(cache, [*SMALL, "--folder", str(tmp_path)])
     assert again.returncode == 0 and "to train 0" in again.stdout and "\n[" not in again.stdout
