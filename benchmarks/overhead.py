@@ -29,7 +29,8 @@ from trivial_study import trivial_study
 main(trivial_study)
 """
 PEER = """
-import sys, tempfile
+import sys
+import ray
 import torch
 from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
@@ -47,6 +48,7 @@ def train(config):
         error = float((model(inputs).argmax(1) != targets).float().mean())
         tune.report({"train/loss": loss.item(), "train/error": error, "test/loss": loss.item(), "test/error": error})
 
+ray.init(address="local")  # and not whatever cluster was started last on this machine
 tune.Tuner(
     tune.with_resources(train, {"cpu": 1}),
     param_space={"seed": tune.grid_search(list(range(int(sys.argv[1]))))},
@@ -64,7 +66,7 @@ def seconds(command: list[str]) -> float:
     # No other Ray, and no other store, than those of the command; a listener on the loopback address alone.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
     environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=3600)
     if result.returncode != 0:
         raise SystemExit(f"{command[:3]} failed:\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}")
     return time.perf_counter() - started

@@ -1,7 +1,4 @@
-"""A study of trials that take no time, for what a trial costs beside its training.
-
-python benchmarks/trivial_study.py --trials 200 --folder /tmp/trivial
-"""
+"""A study of trials that take no time, for what a trial costs beside its training."""
 
 from typing import Annotated
 
