@@ -32,6 +32,7 @@ from workers.trial import TrialResult
 if TYPE_CHECKING:
     from orchestrator.schedule import Cluster, Part, TrainingTask
 
+MOST_FLUSHES = 25  # a second, by all trials together: half of the requests that a small MLflow server answers
 Train = Callable[..., None]  # of a part of the cluster, the runtime, and who is to hear of it
 
 
@@ -128,7 +129,8 @@ class Work:
             backlog = list(measure)
             self.early = Early(self.store, self.study)
             measurements = schedule.Measurements(cluster, runtime, measured)
-            training = replace(runtime, checkpoints=self.study.checkpoints)
+            flush_seconds = max(runtime.flush_seconds, part.slots / MOST_FLUSHES)
+            training = replace(runtime, checkpoints=self.study.checkpoints, flush_seconds=flush_seconds)
             train(part, training, trained, meanwhile)
             measurements.add(backlog)
             measurements.finish()

@@ -75,6 +75,7 @@ class Runtime:
     cache: Path  # prepared data sets of this node
     device: str = "cpu"
     threads: int = 1  # of torch; one per CPU that the trial holds
+    flush_seconds: float = 2.0  # for which a trial's metrics wait, so that one request carries many
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     def on(self, device: str) -> "Runtime":

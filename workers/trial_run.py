@@ -28,7 +28,6 @@ from workers.spool import Spool
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
 
-FLUSH_SECONDS = 2.0
 RETRY_SECONDS = 5.0  # between two attempts to reach a store that did not answer
 
 
@@ -86,7 +85,7 @@ class TrialRun:
         self.waiting += [
             Sample(key, value, step, now) for key, value in metrics.items() if step > self.stored_steps.get(key, -1)
         ]
-        if time.monotonic() - self.flushed > FLUSH_SECONDS:
+        if time.monotonic() - self.flushed > self.runtime.flush_seconds:
             self.flush()
         if self.watch is not None:
             self.watch(step, metrics)
