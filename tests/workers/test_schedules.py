@@ -47,7 +47,7 @@ BY_EPOCH: list[tuple[Component, MakeScheduler]] = [
 ]
 
 
-@pytest.mark.parametrize(("component", "make"), BY_EPOCH, ids=str)
+@pytest.mark.parametrize(("component", "make"), BY_EPOCH, ids=[str(component) for component, _ in BY_EPOCH])
 def test_schedules_by_epoch_are_those_of_torch(component: Component, make: MakeScheduler) -> None:
     expected = torch_factors(make, 250)
     assert factors(component, 250) == pytest.approx(expected, rel=1e-9)
