@@ -22,7 +22,7 @@ check: .venv/installed-test ## Format, lint, types, import rules, dependency aud
 	pyright
 	lint-imports
 	@$(MAKE) --no-print-directory audit
-	pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -rs
+	pytest --numprocesses 2 --no-loadscope-reorder -rs
 
 audit: .venv/installed-test ## Known vulnerabilities of the exact versions; what could not be asked is said
 	pip --disable-pip-version-check check

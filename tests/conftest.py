@@ -2,36 +2,40 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from measures.registry import Component
-from tests.command import SMALL, run
+from tests.command import ROOT, SMALL, run
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
-STUDY_GROUP = "undisturbed"
-
 # Tests are small: a second thread gains them nothing, and where cores are busy the threads wait for one another.
 torch.set_num_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class Scheduling(LoadScopeScheduling):
+    """A process runs whole files, whose fixtures it then makes once; all that share the study are as one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "undisturbed" if "undisturbed" in (ROOT / file).read_text() else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Of pytest-xdist, in the process that hands the tests out."""
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A process runs whole files, whose fixtures it then makes once; all that share the study are one, and come first.
-
-    Its tests wait most of the time, for processes that start, so the files that compute fill the other core meanwhile.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(STUDY_GROUP if _shares_study(item) else item.nodeid.split("::")[0]))
-    items.sort(key=lambda item: not _shares_study(item))
-
-
-def _shares_study(item: pytest.Item) -> bool:
-    return "undisturbed" in getattr(item, "fixturenames", ())
+    """What shares the study comes first: it waits for processes, and the files that compute fill the other core."""
+    items.sort(key=lambda item: "undisturbed" not in item.path.read_text())
 
 
 @pytest.fixture(autouse=True)
