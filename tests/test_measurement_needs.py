@@ -1,5 +1,6 @@
 """What measurements may take of a node: more than there is, more than they said, for real."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from workers.spec import TrialSpec
 def needy(*, memory_gb: float = 2.0) -> Study:
     trial = TrialSpec(
         dataset=Component("mnist1d", num_examples=250),
-        model=Component("mlp", width=2000, depth=2),
+        model=Component("mlp", width=200, depth=2),
         optimizer=Component("sgd", learning_rate=0.01),
         fit=Component("sgd", epochs=1),
     )
@@ -43,7 +44,8 @@ def test_a_measurement_that_runs_out_of_memory_fails_alone_and_is_reported(tmp_p
     script.write_text(STUDY)
     short = run(cache, ["--memory-gb", "0.02", "--folder", str(tmp_path)], [str(script)], COLUMNS="200")
     assert short.returncode == 1, short.stdout + short.stderr
-    assert "1 failed" in short.stdout and "hessian_spectrum failed" in short.stdout and "allocate" in short.stdout
+    assert "1 failed" in short.stdout and "allocate" in short.stdout
+    assert re.search(r"hessian_spectrum-\w+-step-1 failed: RuntimeError", short.stdout)
     (record,) = records_of(tmp_path, "needy")
     assert record.status == "FINISHED" and "intrinsic_dimension/last_layer" in record.points
     assert ["allocate" in text for tag, text in record.tags.items() if tag.startswith("failure.")] == [True]
