@@ -1,9 +1,9 @@
 """The measure `region_map`: the linear regions of a network on the whole plane in which its training data lie.
 
-Loukas, Poiitis & Jegelka (arXiv 2106.04186) train on a plane that is embedded in ten dimensions, and look at the network
-on a grid over that plane. The plane is found here from the training inputs, which must span no more than one: through
-their mean, along their two principal directions. In it the grid fills the smallest rectangle around them, which of
-points drawn uniformly from a square is about that square, however it lies in space.
+Loukas, Poiitis & Jegelka (arXiv 2106.04186) train on a plane that is embedded in ten dimensions, and look at the
+network on a grid over that plane. It is found here from the training inputs: through their mean, along their two
+principal directions. In it the grid fills the smallest rectangle around them, which of points drawn uniformly from a
+square is about that square, however it lies in space.
 """
 
 import math
@@ -23,7 +23,7 @@ from measures.inputs import Estimate, Measurement, Snapshot
 from measures.local_lipschitz import local_lipschitz
 from measures.operators import evaluating
 
-FLAT = 1e-5  # third singular value over the first, of points that are in a plane but for the rounding of float32
+FLAT = 1e-5  # a singular value over the first that is no more than the rounding of float32
 ABOVE = 1e-6  # by which a slope may exceed its bound: the accuracy of a linear programme
 
 Floats = NDArray[np.float64]
@@ -33,12 +33,13 @@ Floats = NDArray[np.float64]
 class Plane:
     """Coordinates x, y in a plane: `origin` + x times the first row of `axes` + y times the second, both of length 1.
 
-    `points` (n, 2) are those of the training inputs.
+    `points` (n, 2) are those of the training inputs, projected onto it; `spanned` is the number of their dimensions.
     """
 
     origin: Floats
     axes: Floats
     points: Floats
+    spanned: int
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def region_map(
     grid. `bound_holds` is the share of points with a bound at which the slope does not exceed it, `bound_over_actual`
     the mean of bound / slope over the bounded ones. Loukas, Poiitis, Jegelka, arXiv 2106.04186, region figure and
     theorem 2; see `far_bounds` for the form of the bound and its networks. `sigmoid` is of the sigmoid of a single
-    output. For training inputs that lie in a plane. Costs a forward and a backward pass of every grid point and, with
-    `bounds`, a linear programme for every pattern.
+    output. Of training inputs that span more than a plane it is that of their two principal directions, and a note says
+    so. Costs a forward and a backward pass of every grid point and, with `bounds`, a linear programme for every
+    pattern.
 
     >>> from torch import nn
     >>> from measures import Split
@@ -83,12 +85,13 @@ def region_map(
     grid = grid_over(plane, train, resolution)
     side = (resolution, resolution)
     regions = region_numbers(activation_patterns(snapshot.model, grid.inputs))
-    slopes = local_lipschitz(snapshot.model, grid.inputs, sigmoid=sigmoid)
+    found = far_bounds(snapshot.model, train, grid.inputs, sigmoid=sigmoid) if bounds else None
+    slopes = found.actual if found else local_lipschitz(snapshot.model, grid.inputs, sigmoid=sigmoid).per_point
     values = {
         "regions": Estimate(float(regions.max() + 1)),
         "grid_points": Estimate(float(resolution**2)),
-        "lipschitz.mean": Estimate(slopes.value),
-        "lipschitz.largest": Estimate(slopes.largest),
+        "lipschitz.mean": Estimate(float(slopes.mean())),
+        "lipschitz.largest": Estimate(float(slopes.max())),
         "train_lipschitz.mean": Estimate(local_lipschitz(snapshot.model, train, sigmoid=sigmoid).value),
     }
     arrays: dict[str, NDArray[np.generic]] = {
@@ -97,24 +100,24 @@ def region_map(
         "train_points": plane.points,
         "regions": regions.reshape(side),
         "borders": _borders(regions.reshape(side)),
-        "lipschitz": slopes.per_point.reshape(side),
-        "outputs": _outputs(snapshot, grid.inputs, sigmoid).reshape(*side, -1).squeeze(-1),
+        "lipschitz": slopes.reshape(side),
+        "outputs": _in_rows(_outputs(snapshot, grid.inputs, sigmoid), side),
     }
-    if bounds:
-        found = far_bounds(snapshot.model, train, grid.inputs, sigmoid=sigmoid)
+    if found:
         values |= _summary(found)
         arrays |= {
             "kinds": _kinds(found).reshape(side),
             "bounds": found.bounds.reshape(side),
             "num_patterns": found.num_patterns.reshape(side),
         }
-    return Measurement(values, arrays)
+    off = f"The training inputs span {plane.spanned} dimensions: they do not lie in the plane, but beside it."
+    return Measurement(values, arrays, (off,) if plane.spanned > 2 else ())
 
 
 def plane_of(points: Floats) -> Plane:
-    """The plane through points (n, d), with axes along the sides of the smallest rectangle around them.
+    """The plane nearest to points (n, d), with axes along the sides of the smallest rectangle around them in it.
 
-    ValueError unless they span exactly a plane.
+    ValueError where they do not span one.
 
     >>> plane_of(np.array([[0.0, 0, 5], [3, 0, 5], [0, 2, 5], [3, 2, 5]])).points.max(axis=0)
     array([1.5, 1. ])
@@ -122,13 +125,13 @@ def plane_of(points: Floats) -> Plane:
     origin = points.mean(axis=0)
     _, lengths, directions = np.linalg.svd(points - origin, full_matrices=False)
     spanned = int(np.sum(lengths > FLAT * lengths[0])) if len(lengths) and lengths[0] > 0 else 0
-    if spanned != 2:
-        raise ValueError(f"the training inputs span {spanned} dimensions: region_map needs a plane, 2")
+    if spanned < 2:
+        raise ValueError(f"the training inputs span {spanned} dimensions: a plane takes at least 2")
     flat = (points - origin) @ directions[:2].T
     rotation = _smallest_rectangle(flat)
     flat, axes = flat @ rotation.T, rotation @ directions[:2]
     middle = (flat.max(axis=0) + flat.min(axis=0)) / 2
-    return Plane(origin + middle @ axes, axes, flat - middle)
+    return Plane(origin + middle @ axes, axes, flat - middle, spanned)
 
 
 def _smallest_rectangle(points: Floats) -> Floats:
@@ -156,6 +159,12 @@ def _outputs(snapshot: Snapshot, inputs: Tensor, sigmoid: bool) -> Floats:
     with evaluating(snapshot.model), torch.no_grad():
         outputs = torch.cat([snapshot.model(batch) for batch in inputs.split(1000)]).double()
     return (outputs.sigmoid() if sigmoid else outputs).cpu().numpy()
+
+
+def _in_rows(outputs: Floats, side: tuple[int, int]) -> Floats:
+    """On the grid: (rows, columns) of one output, (rows, columns, outputs) of several."""
+    outputs = outputs.reshape(*side, -1)
+    return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
 
 
 def _borders(regions: NDArray[np.int64]) -> NDArray[np.int64]:
