@@ -61,7 +61,7 @@ class Protocol:
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "quick": Protocol(learning_rate=0.004, epochs=400, num_test=300, replicates=5),
+    "quick": Protocol(learning_rate=0.01, epochs=300, num_test=300, replicates=5),
     "paper": Protocol(learning_rate=0.001, epochs=3000, num_test=30, replicates=10),
 }
 
