@@ -12,14 +12,14 @@ from docs.figures.drawing import colour, frames
 from docs.figures.networks import generator, perceptron, snapshot, training
 from measures import Split, region_map
 
-RESOLUTION = 120
+RESOLUTION = 100
 
 
 def draw() -> Figure:
     """The map of a small network that has learned a sinusoid on a plane of ten dimensions."""
     drawing, (slopes, kinds) = frames("local Lipschitz constant", "what is known of a region")
     train = _sinusoid()
-    model = perceptron((10, 10, 32, 1), seed=0)
+    model = perceptron((10, 8, 20, 1), seed=0)
     *_, _ = training(model, train, 600, lambda f, y: F.mse_loss(f[:, 0], y))
     found = region_map(snapshot(model, train, train), resolution=RESOLUTION).arrays
     x, y = found["x"], found["y"]
