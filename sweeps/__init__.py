@@ -5,6 +5,7 @@ from sweeps.corrupted_trajectory import corrupted_trajectory
 from sweeps.double_descent import double_descent
 from sweeps.grokking import grokking
 from sweeps.learned_frequency import learned_frequency
+from sweeps.linear_regions import linear_regions
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
 from sweeps.random_labels import random_labels
@@ -21,6 +22,7 @@ studies = registry(
         grokking,
         learned_frequency,
         corrupted_trajectory,
+        linear_regions,
         measure_race,
         perceptron_search,
     ],

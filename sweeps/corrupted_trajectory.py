@@ -18,9 +18,9 @@ replicate ranks its own (`paired_trends`).
 
 `--preset paper --task cifar`: all 10,000 images, 2,000 for testing, 100 epochs of one image a step at a learning rate
 of 0.0025 that falls to a tenth in 50 epochs, 8 replicates that share images and corrupted labels. It has not been run:
-32 million steps of about 90 million multiplications and additions. `--preset paper --task mnist`: the first 100 training
-images of both digits, 900 for testing, 100 epochs at 0.002; 8 replicates, as the code states no number. Not run either:
-it needs the training set of MNIST.
+32 million steps of about 90 million multiplications and additions. `--preset paper --task mnist`: the first 100
+training images of both digits, 900 for testing, 100 epochs at 0.002; 8 replicates, as the code states no number. Not
+run either: it needs the training set of MNIST.
 
 `--preset quick --task cifar`: QUICK
 

@@ -158,7 +158,7 @@ def presentation(epochs: int, early: int) -> Presentation:
                 log=True,
             ),
             Panel("total trajectory", (Series("bias_trajectory/total", "total"),)),
-            Panel(f"variance of the bias / rate², last {LAST_EPOCHS} epochs", (Series(VARIANCE, "variance"),), log=True),
+            Panel(f"variance of the bias / rate², {ten}", (Series(VARIANCE, "variance"),), log=True),
             Panel("distance of the bias from its start", (Series(DISTANCE, "distance"),)),
         ),
         moments=(

@@ -103,9 +103,9 @@ def trial(protocol: Protocol, frequency: float, num_train: int, epochs: int, rep
 
 
 EXPECTED = (
-    "Loukas et al., theorem 2: where the activation pattern of a point is a combination of trained ones, the slope is at "
-    "most the bound. Their figure shows regions with training points, regions with a finite bound and regions without "
-    "one; no count and no share is published."
+    "Loukas et al., theorem 2: where the activation pattern of a point is a combination of trained ones, the slope is "
+    "at most the bound. Their figure shows regions with training points, regions with a finite bound and regions "
+    "without one; no count and no share is published."
 )
 
 GROWTH, START = "regions/growth", "regions/start"
