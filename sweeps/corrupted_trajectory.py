@@ -57,8 +57,9 @@ class Protocol:
     redrawn: bool  # images and corrupted labels, for each replicate
 
 
+SMALL = {"size": 25, "num_train": 300, "num_test": 300}  # the smallest images that this network takes
 PROTOCOLS: Mapping[tuple[Task, str], Protocol] = {
-    ("cifar", "quick"): Protocol({"num_train": 300, "num_test": 300}, 0.01, 10 ** (-1 / 10), 20, 5, redrawn=True),
+    ("cifar", "quick"): Protocol(SMALL, 0.02, 10 ** (-1 / 20), 20, 5, redrawn=True),
     ("cifar", "paper"): Protocol({}, 0.0025, 10 ** (-1 / 50), 100, 8, redrawn=False),
     ("mnist", "quick"): Protocol({}, 0.002, 1.0, 30, 3, redrawn=False),
     ("mnist", "paper"): Protocol({}, 0.002, 1.0, 100, 8, redrawn=False),
