@@ -55,11 +55,12 @@ class Protocol:
     epochs: int
     replicates: int
     redrawn: bool  # images and corrupted labels, for each replicate
+    fractions: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)  # of corrupted labels
 
 
 SMALL = {"size": 25, "num_train": 300, "num_test": 300}  # the smallest images that this network takes
 PROTOCOLS: Mapping[tuple[Task, str], Protocol] = {
-    ("cifar", "quick"): Protocol(SMALL, 0.02, 10 ** (-1 / 20), 20, 5, redrawn=True),
+    ("cifar", "quick"): Protocol(SMALL, 0.02, 10 ** (-1 / 20), 20, 5, redrawn=True, fractions=(0.0, 0.3, 0.6)),
     ("cifar", "paper"): Protocol({}, 0.0025, 10 ** (-1 / 50), 100, 8, redrawn=False),
     ("mnist", "quick"): Protocol({}, 0.002, 1.0, 30, 3, redrawn=False),
     ("mnist", "paper"): Protocol({}, 0.002, 1.0, 100, 8, redrawn=False),
@@ -76,7 +77,7 @@ def corrupted_trajectory(
     ] = "cifar",
     fractions: Annotated[
         tuple[Annotated[float, Field(ge=0, le=1)], ...] | None,
-        Field(description="of corrupted labels, for task cifar; 0, 0.2, 0.4, 0.6 if none"),
+        Field(description="of corrupted labels, for task cifar; the preset's if none"),
     ] = None,
     replicates: Annotated[
         int | None, Field(ge=1, description="networks per setting, each with its own seeds; the preset's if none")
@@ -95,7 +96,7 @@ def corrupted_trajectory(
     if task == "mnist" and fractions is not None:
         raise ValueError(f"fractions={fractions} is not valid for task mnist, which has true labels")
     data = cifar(images, protocol) if task == "cifar" else mnist(images, protocol)
-    cases = corruptions(fractions or (0.0, 0.2, 0.4, 0.6)) if task == "cifar" else NETWORKS
+    cases = corruptions(protocol.fractions if fractions is None else fractions) if task == "cifar" else NETWORKS
     return Study(
         name="_".join(["corrupted_trajectory", *(["mnist"] * (task == "mnist")), *(["paper"] * (preset == "paper"))]),
         question="Does the first bias of a network travel farther, the more of its labels are corrupted?"
