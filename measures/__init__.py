@@ -51,6 +51,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
         draw_random_features,
         random_feature_regression,
     )
+    from measures.region_map import region_map
     from measures.registry import Component, Entry, Registry, canonical_json, registry
     from measures.representation_similarity import representation_similarity
     from measures.representations import flattened, positions_as_examples, spatial_average
@@ -80,6 +81,7 @@ measures = registry(
         norms,
         pac_bayes_sigma,
         perturbation_svd,
+        region_map,
         representation_similarity,
         selectivity,
     ],
@@ -199,6 +201,7 @@ __all__ = [
     "r2_cca",
     "random_feature_regression",
     "rbf_cka",
+    "region_map",
     "registry",
     "representation_similarity",
     "selectivity",

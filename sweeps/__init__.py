@@ -1,8 +1,11 @@
 """WHAT to study: one file a study, values only. This is the table of studies."""
 
 from measures.registry import registry
+from sweeps.corrupted_trajectory import corrupted_trajectory
 from sweeps.double_descent import double_descent
 from sweeps.grokking import grokking
+from sweeps.learned_frequency import learned_frequency
+from sweeps.linear_regions import linear_regions
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
 from sweeps.random_labels import random_labels
@@ -17,6 +20,9 @@ studies = registry(
         random_labels,
         weight_decay_dimension,
         grokking,
+        learned_frequency,
+        corrupted_trajectory,
+        linear_regions,
         measure_race,
         perceptron_search,
     ],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.dataset import Augmentation, Dataset
-from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images, measured_normalization
+from workers.datasets.images import Classes, OwnNormalization, Size, chosen_images, measured_normalization
 from workers.datasets.source_files import one_line, source_path
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -22,7 +22,7 @@ def arrays(
     channels_last: bool = False,
     size: Size = None,
     crop: Size = None,
-    normalization: ImageNormalization = "none",
+    normalization: OwnNormalization = "none",
     num_train: Size = None,
     num_test: Size = None,
     classes: Classes = None,
@@ -34,7 +34,7 @@ def arrays(
     (n, h, w, channels) with `channels_last`, or (n, h, w) in grey; or numbers; or, of any other integer type, tokens.
     Targets (n,) are integers, which are classes from 0, or numbers. Size, crop, normalisation and augmentation are for
     images; `size` resizes their central square to so many pixels a side (bilinear), `crop` then keeps the centre.
-    Normalisation "dataset" is by mean and deviation of the training images chosen.
+    Normalisation "dataset" is by mean and deviation of the training images chosen, "symmetric" to pixels from -1 to 1.
     """
     place = source_path(path)
     dataset = _dataset(_loaded(place), place, channels_last)

@@ -10,7 +10,7 @@ from PIL import Image
 from workers.datasets.dataset import Augmentation, Dataset
 from workers.datasets.images import (
     Classes,
-    ImageNormalization,
+    OwnNormalization,
     Size,
     central_crop,
     drawn_rows,
@@ -32,7 +32,7 @@ def image_folder(
     channels: Literal[1, 3] = 3,
     size: Size = None,
     crop: Size = None,
-    normalization: ImageNormalization = "dataset",
+    normalization: OwnNormalization = "dataset",
     num_train: Size = None,
     num_test: Size = None,
     classes: Classes = None,
@@ -44,7 +44,7 @@ def image_folder(
     or in the order of `classes`, if only some are wanted. Images come in a random order, drawn by `data_seed`, of
     which a smaller subset is the beginning. With `size`, the central square is resized to so many pixels a side
     (bilinear); without it, all images must have the same size. `crop` then keeps the centre. Normalisation "dataset" is
-    by mean and deviation of the training images chosen.
+    by mean and deviation of the training images chosen, "symmetric" to pixels from -1 to 1.
     """
     place = source_path(path)
     train, test = _files(place / "train"), _files(place / "test")

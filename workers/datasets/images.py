@@ -26,6 +26,8 @@ def _different(classes: tuple[int, ...] | None) -> tuple[int, ...] | None:
 Size = Annotated[int, Field(ge=1)] | None
 Classes = Annotated[tuple[Annotated[int, Field(ge=0)], ...] | None, AfterValidator(_different)]
 ImageNormalization = Literal["dataset", "per_image", "none"]
+OwnNormalization = ImageNormalization | Literal["symmetric"]  # of images of one's own
+SYMMETRIC = 0.5  # mean and deviation of every channel, for pixels from -1 to 1
 
 
 def chosen_images(
@@ -130,9 +132,12 @@ def channel_statistics(images: NDArray[np.generic]) -> Normalization:
     return tuple(means), tuple(deviations)
 
 
-def measured_normalization(dataset: Dataset, normalization: ImageNormalization) -> Dataset:
+def measured_normalization(dataset: Dataset, normalization: OwnNormalization) -> Dataset:
     """The normalisation of images of which no constants are published: those of the training images here."""
     if normalization == "none":
         return dataset
+    if normalization == "symmetric":
+        halves = (SYMMETRIC,) * dataset.x_train.shape[1]
+        return dataclasses.replace(dataset, normalization=(halves, halves))
     measured = channel_statistics(dataset.x_train) if normalization == "dataset" else normalization
     return dataclasses.replace(dataset, normalization=measured)
