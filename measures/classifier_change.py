@@ -76,7 +76,14 @@ def classifier_change(
         values[f"{space}.plane_change"] = _mean(changes.mean(dim=1).cpu().numpy())
         values[f"{space}.plane_changed"] = _mean(others.double().mean(dim=1).cpu().numpy())
         arrays |= {f"{space}.change": plane.map(changes[0]), f"{space}.probabilities": _picture(plane, moved[0])}
+    values |= {f"{name}.changed_more": _changed_more(values, name) for name in ("train", "test")}
     return Measurement(values, arrays, (*_notes(values), *spaces.notes(num_top, num_excluded)))
+
+
+def _changed_more(values: dict[str, Estimate], split: str) -> Estimate:
+    """Labels changed by the short top step, less those by the long bottom one; their draws are independent."""
+    top, bottom = (values[f"{space}.{split}.labels_changed"] for space in ("top", "bottom"))
+    return Estimate(top.value - bottom.value, math.hypot(top.stderr or 0.0, bottom.stderr or 0.0))
 
 
 def _batches(split: Split) -> list[Batch]:

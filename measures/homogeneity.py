@@ -91,6 +91,7 @@ def homogeneity(
             curve = perturbation_curve(snapshot.model, snapshot.loss, examples, directions, lengths)
             values |= {f"{name}.loss": Estimate(float(curve.losses[0, 0]))} | _fields(f"{space}.{name}", curve)
             arrays |= _arrays(f"{space}.{name}", curve)
+    values |= {f"{name}.kept_more": _kept_more(values, name) for name in ("train", "test")}
     return Measurement(values, arrays, (*_notes(values), *spaces.notes(num_top, num_excluded)))
 
 
@@ -144,6 +145,14 @@ def _arrays(prefix: str, curve: PerturbationCurve) -> dict[str, NDArray[np.gener
     """Draws in rows, as of all arrays whose rows a report averages."""
     kept = {} if curve.labels_kept is None else {f"{prefix}.labels_kept": curve.labels_kept.T}
     return {f"{prefix}.loss": curve.losses.T, **kept}
+
+
+def _kept_more(values: dict[str, Estimate], split: str) -> Estimate:
+    """The share of labels that bottom directions keep, less that of the top; their draws are independent."""
+    bottom, top = (values[f"{space}.{split}.labels_kept"] for space in ("bottom", "top"))
+    if bottom.stderr is None or top.stderr is None:
+        return Estimate(math.nan)
+    return Estimate(bottom.value - top.value, math.hypot(bottom.stderr, top.stderr))
 
 
 def _mean(by_draw: Floats) -> Estimate:

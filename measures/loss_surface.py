@@ -5,7 +5,7 @@ gives as it is, and with the loss recorded in training, as published surfaces ha
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -116,7 +116,7 @@ def loss_surface(
         arrays |= {} if surface.errors is None else {f"{plane}.errors": surface.errors}
         notes += _rim_notes(plane, surface)
     recorded = snapshot.recorded_loss if len(examples) == len(snapshot.train) else None
-    values |= {} if recorded is None else {"recorded_loss": Estimate(recorded)}
+    values |= _recorded_fields(values["loss"].value, recorded) | _contrast(values)
     notes += _centre_notes(values["loss"].value, recorded, has_classes(batches))
     return Measurement(values, arrays, tuple(notes))
 
@@ -191,6 +191,25 @@ def _centre_fields(surface: LossSurface) -> dict[str, Estimate]:
     middle = len(surface.coordinates) // 2
     error = math.nan if surface.errors is None else float(surface.errors[middle, middle])
     return {"loss": Estimate(surface.centre), "error": Estimate(error)}
+
+
+def _recorded_fields(centre: float, recorded: float | None) -> dict[str, Estimate]:
+    if recorded is None:
+        return {}
+    apart = abs(centre - recorded) / max(abs(recorded), RECORDED)
+    digits = -math.log10(max(apart, float(np.finfo(np.float64).eps)))
+    return {"recorded_loss": Estimate(recorded), "recorded_digits": Estimate(digits)}
+
+
+def _contrast(values: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    """How many decades the mean rise on the top plane is above that on the bottom one, where both were measured."""
+    rises = [values[name].value for name in ("top.mean_rise", "bottom.mean_rise") if name in values]
+    if len(rises) < 2:
+        return {}
+    # The loss falls on a plane if the centre is no minimum; and below what is reproduced nothing rises.
+    least = REPRODUCED * max(abs(values["loss"].value), REPRODUCED)
+    top, bottom = (math.log10(max(abs(rise), least)) for rise in rises)
+    return {"contrast": Estimate(top - bottom)}
 
 
 def _surface_fields(surface: LossSurface) -> dict[str, Estimate]:

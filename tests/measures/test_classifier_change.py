@@ -74,6 +74,9 @@ def test_it_is_what_a_copy_with_moved_weights_answers(num_outputs: int) -> None:
         assert found.values[f"{space}.plane_change"].value == pytest.approx(float(whole.mean()), rel=1e-12)
         np.testing.assert_allclose(found.arrays[f"{space}.change"].ravel(), whole[0], rtol=1e-10, atol=1e-14)
     assert found.values["top.plane_change"].value > 0
+    names = ("test.changed_more", "top.test.labels_changed", "bottom.test.labels_changed")
+    more, top, bottom = (found.values[name] for name in names)
+    assert more.value == top.value - bottom.value and more.stderr == math.hypot(top.stderr, bottom.stderr)
 
 
 def probabilities(model: nn.Module, inputs: Tensor) -> Tensor:

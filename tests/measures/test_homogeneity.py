@@ -91,6 +91,7 @@ def test_curvature_is_that_of_the_rise() -> None:
         rise = measurement.values[f"{space}.train.loss"].value - measurement.values["train.loss"].value
         assert rise == pytest.approx(2 * measurement.values[f"{space}.curvature"].value, rel=1e-10)
     assert math.isnan(measurement.values["top.train.labels_kept"].value)
+    assert math.isnan(measurement.values["train.kept_more"].value)
     assert "The targets are no classes: there are no labels to keep." in measurement.notes
 
 
@@ -143,6 +144,9 @@ def test_fields_are_means_over_draws_with_their_standard_errors() -> None:
             estimate = measurement.values[f"{prefix}.{name}"]
             assert estimate.value == pytest.approx(by_draw.mean())
             assert estimate.stderr == pytest.approx(by_draw.std(ddof=1) / math.sqrt(7))
+    names = ("test.kept_more", "bottom.test.labels_kept", "top.test.labels_kept")
+    more, bottom, top = (measurement.values[name] for name in names)
+    assert more.value == bottom.value - top.value and more.stderr == math.hypot(bottom.stderr, top.stderr)
 
 
 def test_standard_errors_cover_other_draws() -> None:

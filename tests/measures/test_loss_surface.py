@@ -140,6 +140,7 @@ def test_the_measure_has_the_network_in_its_centre(kind: str) -> None:
     losses, errors = (measurement.arrays[f"{kind}.{name}"] for name in ("losses", "errors"))
     assert values["loss"].value == losses[2, 2] == pytest.approx(loss_of(snapshot), rel=1e-12)
     assert values["recorded_loss"].value == loss_of(snapshot) and measurement.notes == ()
+    assert values["recorded_digits"].value > 12 and "contrast" not in values
     assert values[f"{kind}.lowest_loss"].value == losses.min()
     assert values[f"{kind}.highest_loss"].value == losses.max()
     assert values[f"{kind}.mean_rise"].value == pytest.approx(losses.mean() - values["loss"].value)
@@ -155,7 +156,10 @@ def test_planes_of_one_measurement_are_those_of_measurements_of_their_own() -> N
         alone = loss_surface(classifier(), planes=(kind,), **settings)
         assert all(np.array_equal(together.arrays[name], array) for name, array in alone.arrays.items())
         differing = {name for name, value in alone.values.items() if together.values[name] != value}
+        assert "contrast" not in alone.values
         assert differing == ({"num_excluded"} if kind == "random" else set())
+    rises = [together.values[f"{kind}.mean_rise"].value for kind in ("top", "bottom")]
+    assert together.values["contrast"].value == pytest.approx(math.log10(abs(rises[0] / rises[1])))
     assert {name.partition(".")[0] for name in together.arrays} == {"coordinates", "top", "bottom", "random"}
 
 
@@ -183,6 +187,7 @@ def test_where_features_are_missing_the_bottom_plane_is_flat() -> None:
     top, bottom = (measurement.arrays[f"{kind}.losses"] for kind in ("top", "bottom"))
     np.testing.assert_allclose(bottom, loss, rtol=1e-12)
     assert abs(values["bottom.mean_rise"].value) < 1e-12
+    assert values["contrast"].value == pytest.approx(math.log10(values["top.mean_rise"].value / (1e-6 * loss)))
     assert abs(values["bottom.curvature_1"].value) < 1e-12 and values["top.curvature_1"].value > 1
     corner = sum(values[f"top.curvature_{i}"].value for i in (1, 2)) / 2 * 25
     assert (top[0, 0] + top[0, -1] - 2 * loss) / 2 == pytest.approx(corner, rel=1e-10)
@@ -201,7 +206,9 @@ def test_seeds_decide_the_plane() -> None:
 def test_a_loss_that_was_not_recorded_is_said() -> None:
     recorded = loss_of(classifier()) * 1.01
     snapshot = dataclasses.replace(classifier(), recorded_loss=recorded)
-    (note,) = loss_surface(snapshot, planes=("random",), steps_each_way=1).notes
+    measurement = loss_surface(snapshot, planes=("random",), steps_each_way=1)
+    (note,) = measurement.notes
+    assert measurement.values["recorded_digits"].value == pytest.approx(-math.log10(0.01 / 1.01), rel=1e-6)
     assert f"but {recorded:.6g} was recorded in training: another network" in note
     part = loss_surface(snapshot, planes=("random",), steps_each_way=1, num_examples=20)
     assert "recorded_loss" not in part.values and part.notes == ()
