@@ -6,6 +6,7 @@ from sweeps.grokking import grokking
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
 from sweeps.random_labels import random_labels
+from sweeps.spirals_descent import spirals_descent
 from sweeps.weight_decay_dimension import weight_decay_dimension
 from sweeps.width_depth import width_depth
 
@@ -17,6 +18,7 @@ studies = registry(
         random_labels,
         weight_decay_dimension,
         grokking,
+        spirals_descent,
         measure_race,
         perceptron_search,
     ],
