@@ -3,6 +3,7 @@
 from measures.registry import registry
 from sweeps.double_descent import double_descent
 from sweeps.grokking import grokking
+from sweeps.loss_surfaces import loss_surfaces
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
 from sweeps.random_labels import random_labels
@@ -18,6 +19,7 @@ studies = registry(
         random_labels,
         weight_decay_dimension,
         grokking,
+        loss_surfaces,
         spirals_descent,
         measure_race,
         perceptron_search,
