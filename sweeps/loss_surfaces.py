@@ -24,16 +24,7 @@ from pydantic import Field, PositiveFloat
 
 from measures.registry import Component
 from orchestrator.claim_kinds import Exceeds
-from orchestrator.presentation import (
-    ArrayMap,
-    ArrayMaps,
-    Axis,
-    Panel,
-    Presentation,
-    Profile,
-    Profiles,
-    Series,
-)
+from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Panel, Presentation, Profile, Profiles, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 
@@ -149,7 +140,7 @@ def loss_surfaces(
             Measured(Component(KEPT, **protocol.homogeneity)),
             *([Measured(Component(CHANGE, resolution=protocol.resolution))] if protocol.resolution else []),
         ),
-        presentation=presentation(task, protocol),
+        presentation=presentation(task),
     )
 
 
@@ -191,70 +182,52 @@ EXPECTED: Mapping[Task, str] = {
     ),
 }
 
-AXES: Mapping[Task, Axis] = {
-    "spirals": Axis(
-        "optimizer",
-        "training",
-        names={
-            "weight decay": {"optimizer.weight_decay": 1e-4},
-            "no weight decay": {"optimizer.weight_decay": 0.0},
-        },
-    ),
-    "cifar10": Axis("optimizer", "training", names={"Adam": {"optimizer": "adam"}, "SGD": {"optimizer": "sgd"}}),
+TRAININGS = {
+    "spirals": {
+        "weight decay": {"optimizer.weight_decay": 1e-4},
+        "no weight decay": {"optimizer.weight_decay": 0.0},
+    },
+    "cifar10": {"Adam": {"optimizer": "adam"}, "SGD": {"optimizer": "sgd"}},
 }
+COLOURS = {"spirals": (0.01, 10.0), "cifar10": (0.1, 100.0)}  # of the loss, alike on all planes
 
 
-def presentation(task: Task, protocol: Protocol) -> Presentation:
+def presentation(task: Task) -> Presentation:
     """Surfaces and, of two spirals, classifiers as pictures; labels kept over the length of a step; the claims."""
-    pictures = (ArrayMaps(surfaces(protocol), "step along the second direction", "step along the first"),)
+    surfaces = ArrayMaps(surface_maps(*COLOURS[task]), "step along the second direction", "step along the first")
+    of_inputs = task == "spirals"
     return Presentation(
-        x=AXES[task],
-        panels=(*PANELS, *(CHANGE_PANELS if protocol.resolution else ())),
-        claims=(*CLAIMS, *(CHANGE_CLAIMS if protocol.resolution else ())),
+        x=Axis("optimizer", "training", names=TRAININGS[task]),
+        panels=PANELS if of_inputs else PANELS[:-1],
+        claims=CLAIMS if of_inputs else CLAIMS[:-1],
         profiles=(PROFILES,),
-        array_maps=(*pictures, *((CLASSIFIERS,) if protocol.resolution else ())),
+        array_maps=(surfaces, CLASSIFIERS) if of_inputs else (surfaces,),
     )
 
 
-def surfaces(protocol: Protocol) -> tuple[ArrayMap, ...]:
-    """The train loss on each plane, in colours that mean the same on all."""
-    least, most = (0.01, 10.0) if protocol.resolution else (0.1, 100.0)
-    coordinates = f"{SURFACE}/coordinates"
+def surface_maps(least: float, most: float) -> tuple[ArrayMap, ...]:
+    """The train loss on each plane."""
+    s = f"{SURFACE}/coordinates"
     return tuple(
-        ArrayMap(
-            f"train loss, {plane} plane",
-            f"{SURFACE}/{plane}.losses",
-            rows=coordinates,
-            columns=coordinates,
-            log=True,
-            least=least,
-            most=most,
-        )
+        ArrayMap(f"train loss, {plane} plane", f"{SURFACE}/{plane}.losses", s, s, log=True, least=least, most=most)
         for plane in PLANES
     )
 
 
-def picture(label: str, array: str, levels: tuple[float, ...] = ()) -> ArrayMap:
-    """A picture of the classifier on the plane of inputs, with the examples on those that have its boundary."""
-    return ArrayMap(
-        label,
-        f"{CHANGE}/{array}",
-        rows=f"{CHANGE}/rows",
-        columns=f"{CHANGE}/columns",
-        least=0.0,
-        most=1.0,
-        levels=levels,
-        points=f"{CHANGE}/points" if array == "probabilities" else "",
-    )
+def picture(label: str, array: str) -> ArrayMap:
+    """A picture of the classifier on the plane of inputs: a probability with its boundary, or a change."""
+    rows, columns = f"{CHANGE}/rows", f"{CHANGE}/columns"
+    levels = (0.5,) if array.endswith("probabilities") else ()
+    return ArrayMap(label, f"{CHANGE}/{array}", rows, columns, least=0.0, most=1.0, levels=levels)
 
 
 CLASSIFIERS = ArrayMaps(
     (
-        picture("classifier", "probabilities", (0.5,)),
-        picture("after norm 10, low curvature", "bottom.probabilities", (0.5,)),
-        picture("|dp|, norm 10, low curvature", "bottom.change"),
-        picture("after norm 0.1, high curvature", "top.probabilities", (0.5,)),
-        picture("|dp|, norm 0.1, high curvature", "top.change"),
+        replace(picture("classifier", "probabilities"), points=f"{CHANGE}/points"),
+        picture("low curvature, norm 10", "bottom.probabilities"),
+        picture("its |dp|", "bottom.change"),
+        picture("high curvature, norm 0.1", "top.probabilities"),
+        picture("its |dp|", "top.change"),
     ),
     "first input",
     "second input",
@@ -277,65 +250,38 @@ PROFILES = Profiles(
         Profile("test labels kept", by_curvature("test.labels_kept"), along=f"{KEPT}/lengths"),
     ),
 )
-
+RIMS = tuple(Series(f"{SURFACE}/{plane}.highest_loss", f"highest, {plane} plane") for plane in PLANES)
+CENTRES = (Series(f"{SURFACE}/loss", "centre"), Series(f"{SURFACE}/recorded_loss", "recorded in training"))
+CHANGES = tuple(
+    Series(f"{CHANGE}/{space}.{split}.labels_changed", f"{split}, {step}")
+    for split in ("train", "test")
+    for space, step in (("top", "norm 0.1, high curvature"), ("bottom", "norm 10, low curvature"))
+)
 PANELS = (
-    Panel(
-        "train loss",
-        (
-            Series(f"{SURFACE}/loss", "centre"),
-            Series(f"{SURFACE}/recorded_loss", "recorded in training"),
-            *(Series(f"{SURFACE}/{plane}.highest_loss", f"highest, {plane} plane") for plane in PLANES),
-        ),
-        log=True,
-    ),
+    Panel("train loss", (*CENTRES, *RIMS), log=True),
     Panel(
         "labels kept at norm 1",
         (*by_curvature("train.labels_kept", "train, "), *by_curvature("test.labels_kept", "test, ")),
     ),
-)
-CHANGE_PANELS = (
-    Panel(
-        "labels that change",
-        tuple(
-            Series(f"{CHANGE}/{space}.{split}.labels_changed", f"{split}, {step}")
-            for split in ("train", "test")
-            for space, step in (("top", "norm 0.1, high curvature"), ("bottom", "norm 10, low curvature"))
-        ),
-    ),
+    Panel("labels that change", CHANGES),
 )
 
+UNTRAINED = "no: the surface of A.1 is that of an untrained network (2.3047 at its centre)"
 CLAIMS = (
-    Exceeds(
-        f"{SURFACE}/recorded_digits",
-        "number of digits to which the loss at the centre is the recorded train loss",
-        3.0,
-        published="no: the surface of A.1 is that of an untrained network (2.3047 at its centre)",
-    ),
-    Exceeds(
-        f"{SURFACE}/contrast",
-        "mean rise of the loss on the top plane over that on the bottom plane, in decades,",
-        1.0,
-        published="yes, from their pictures",
-    ),
-    Exceeds(
-        f"{KEPT}/bottom.test.labels_kept",
-        "share of the test labels kept at norm 1 in directions of low curvature",
-        0.9,
-        published="yes, 0.977 (LeNet)",
-    ),
+    Exceeds(f"{SURFACE}/recorded_digits", "digits to which the centre has the recorded train loss", 3.0, UNTRAINED),
+    Exceeds(f"{SURFACE}/contrast", "decades from the rise on the bottom plane to that on the top", 1.0, "yes, by eye"),
+    Exceeds(f"{KEPT}/bottom.test.labels_kept", "test labels kept at norm 1, low curvature", 0.9, "yes, 0.977 (LeNet)"),
     Exceeds(
         f"{KEPT}/test.kept_more",
-        "share of the test labels kept at norm 1 in directions of low curvature, less that of high,",
+        "test labels kept at norm 1, low less high curvature",
         0.25,
-        published="yes, 0.977 - 0.476 = 0.501 (LeNet)",
+        "yes, 0.977 - 0.476 = 0.501 (LeNet)",
     ),
-)
-CHANGE_CLAIMS = (
     Exceeds(
         f"{CHANGE}/train.changed_more",
-        "number of training labels changed by norm 0.1 of high curvature, less that by norm 10 of low,",
+        "number of training labels changed, norm 0.1 of high curvature less norm 10 of low",
         0.0,
-        published="yes, in one picture",
+        "yes, in one picture",
     ),
 )
 
