@@ -190,11 +190,13 @@ TRAININGS = {
     "cifar10": {"Adam": {"optimizer": "adam"}, "SGD": {"optimizer": "sgd"}},
 }
 COLOURS = {"spirals": (0.01, 10.0), "cifar10": (0.1, 100.0)}  # of the loss, alike on all planes
+LEVELS = (0.1, 1.0, 10.0)
 
 
 def presentation(task: Task) -> Presentation:
     """Surfaces and, of two spirals, classifiers as pictures; labels kept over the length of a step; the claims."""
-    surfaces = ArrayMaps(surface_maps(*COLOURS[task]), "step along the second direction", "step along the first")
+    maps = tuple(surface_map(plane, task) for plane in PLANES)
+    surfaces = ArrayMaps(maps, "step along the second direction", "step along the first")
     of_inputs = task == "spirals"
     return Presentation(
         x=Axis("optimizer", "training", names=TRAININGS[task]),
@@ -205,13 +207,11 @@ def presentation(task: Task) -> Presentation:
     )
 
 
-def surface_maps(least: float, most: float) -> tuple[ArrayMap, ...]:
-    """The train loss on each plane."""
-    s = f"{SURFACE}/coordinates"
-    return tuple(
-        ArrayMap(f"train loss, {plane} plane", f"{SURFACE}/{plane}.losses", s, s, log=True, least=least, most=most)
-        for plane in PLANES
-    )
+def surface_map(plane: str, task: Task) -> ArrayMap:
+    """The train loss on one plane."""
+    label, array, s = f"train loss, {plane} plane", f"{SURFACE}/{plane}.losses", f"{SURFACE}/coordinates"
+    least, most = COLOURS[task]
+    return ArrayMap(label, array, rows=s, columns=s, log=True, least=least, most=most, levels=LEVELS)
 
 
 def picture(label: str, array: str) -> ArrayMap:
