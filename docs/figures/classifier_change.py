@@ -15,7 +15,8 @@ LONG, SHORT = 3.0, 0.5
 
 def draw() -> Figure:
     """The decision boundary before (black) and after each of the two steps, among the training examples."""
-    drawing, panels = frames(f"low curvature, step {LONG:g}", f"high curvature, step {SHORT:g}")
+    titles = f"low curvature, step {LONG:g}", f"high curvature, step {SHORT:g}"
+    drawing, panels = frames(*titles)
     data = spirals(300)
     model = perceptron((2, 20, 20, 2), seed=0, activation=torch.nn.ELU)
     *_, _ = training(model, data, num_steps=1500)
@@ -27,14 +28,15 @@ def draw() -> Figure:
         resolution=60,
     )
     columns, rows, points = (found.arrays[name] for name in ("columns", "rows", "points"))
-    for axes, space in zip(panels, ("bottom", "top"), strict=True):
+    for axes, title, space in zip(panels, titles, ("bottom", "top"), strict=True):
         for label in (0, 1):
             chosen = points[points[:, 2] == label]
             axes.plot(chosen[:, 0], chosen[:, 1], ".", color=colour(label), markersize=3)
         axes.contour(columns, rows, found.arrays["probabilities"], levels=[0.5], colors="black")
         axes.contour(columns, rows, found.arrays[f"{space}.probabilities"], levels=[0.5], colors=colour(3))
         changed = found.values[f"{space}.train.labels_changed"]
-        axes.set(xlabel=f"{changed.value:.1f} ± {changed.stderr:.1f} of {len(data)} labels change")
+        axes.set_title(f"{title}\n{changed.value:.1f} ± {changed.stderr:.1f} of {len(data)} labels change")
+        axes.set(xlabel="first input", ylabel="second input")
         axes.grid(visible=False)
         axes.tick_params(labelbottom=False, labelleft=False)
     return drawing
