@@ -12,6 +12,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.block_lanczos import block_top_eigenvalues
     from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
     from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
+    from measures.classifier_change import classifier_change
     from measures.correlation_dimension import CorrelationDimension, correlation_dimension
     from measures.dimension_estimates import DimensionEstimates, dimension_estimates
     from measures.distance_to_initialisation import distance_to_initialisation
@@ -70,6 +71,7 @@ measures = registry(
         activation_noise,
         activation_regions,
         bias_gradient,
+        classifier_change,
         dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
@@ -85,7 +87,7 @@ measures = registry(
         representation_similarity,
         selectivity,
     ],
-    versions={"hessian_spectrum": 2, "perturbation_svd": 2},
+    versions={"hessian_spectrum": 2, "homogeneity": 2, "loss_surface": 2, "perturbation_svd": 2},
 )
 
 
@@ -145,6 +147,7 @@ __all__ = [
     "canonical_json",
     "class_information",
     "class_selectivity",
+    "classifier_change",
     "compares_pairs",
     "correlation_dimension",
     "dense_spectrum",

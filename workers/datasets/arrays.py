@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.dataset import Augmentation, Dataset
-from workers.datasets.images import Classes, OwnNormalization, Size, chosen_images, measured_normalization
+from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images, measured_normalization
 from workers.datasets.source_files import one_line, source_path
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
@@ -22,7 +22,7 @@ def arrays(
     channels_last: bool = False,
     size: Size = None,
     crop: Size = None,
-    normalization: OwnNormalization = "none",
+    normalization: ImageNormalization = "none",
     num_train: Size = None,
     num_test: Size = None,
     classes: Classes = None,

@@ -10,7 +10,7 @@ from PIL import Image
 from workers.datasets.dataset import Augmentation, Dataset
 from workers.datasets.images import (
     Classes,
-    OwnNormalization,
+    ImageNormalization,
     Size,
     central_crop,
     drawn_rows,
@@ -32,7 +32,7 @@ def image_folder(
     channels: Literal[1, 3] = 3,
     size: Size = None,
     crop: Size = None,
-    normalization: OwnNormalization = "dataset",
+    normalization: ImageNormalization = "dataset",
     num_train: Size = None,
     num_test: Size = None,
     classes: Classes = None,
