@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.agreement import agrees
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -69,8 +71,8 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} follows {claim.other_label}"
         case Rises():
             return f"{claim.label} rises from each x to the next"
-        case Exceeds():
-            return f"{claim.label} is above {claim.level:g}"
+        case Exceeds() | Agrees():
+            return f"{claim.label} is {_level(claim)}"
         case Turns():
             return f"{claim.label} turns: it is least before the largest x, and higher there"
         case Correlates():
@@ -84,6 +86,13 @@ def statement(claim: Claim) -> str:
                 f"of networks with about equal {claim.given_label}{among}, {claim.label} orders {claim.other_label} "
                 f"better than {claim.given_label} does"
             )
+
+
+def _level(claim: Exceeds | Agrees) -> str:
+    """What a quantity is said to be against a number."""
+    if isinstance(claim, Exceeds):
+        return f"above {claim.level:g}"
+    return f"within {claim.tolerance:g} of the published number"
 
 
 def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.random.Generator) -> Iterable[Finding]:
@@ -103,7 +112,7 @@ def _finding(claim: Claim, column: str, judgement: Judgement) -> Finding:
 
 
 def _judgement(
-    claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates,
+    claim: FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Turns | Correlates,
     column: Column,
     x: Axis,
     generator: np.random.Generator,
@@ -119,6 +128,8 @@ def _judgement(
             return rises(claim, column, x)
         case Exceeds():
             return exceeds(claim, column, x)
+        case Agrees():
+            return agrees(claim, column, x)
         case Turns():
             return turns(claim, column, x)
         case Correlates():

@@ -146,6 +146,27 @@ class Lag:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """Further quantities, below `name`, of how a quantity goes over the steps of the training.
+
+    `/change` is its mean absolute change from one evaluation to the next, `/rise` the sum of its rises, `/excess` how
+    far its last value is above its least: what stopping at the best of all evaluations would have gained.
+    """
+
+    name: str
+    quantity: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A further quantity, `name`: that of a trial less that of its baseline, which is that of a `Ratio`."""
+
+    name: str
+    quantity: str
+    baseline: Mapping[str, Setting]
+
+
+@dataclass(frozen=True)
 class Ratio:
     """A further quantity, `name`: that of a trial over that of its baseline.
 
@@ -198,8 +219,8 @@ class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
     With `courses`, `maps` and `scatter` there is a figure of each, too. `also` are presentations of the same trials
-    along other axes; views and curve runs in MLflow are of the first alone. `ratios`, `sides` and `lags` are for all of
-    them. A `league` has tables and a figure of its own, and needs no `x`.
+    along other axes; views and curve runs in MLflow are of the first alone. `ratios` and differences, `descents`,
+    `sides` and `lags` are for all of them. A `league` has tables and a figure of its own, and needs no `x`.
     """
 
     x: Axis | None = None
@@ -209,7 +230,8 @@ class Presentation:
     maps: Maps | None = None
     courses: Courses | None = None
     scatter: Scatter | None = None
-    ratios: tuple[Ratio, ...] = ()
+    ratios: tuple[Ratio | Difference, ...] = ()
+    descents: tuple[Descent, ...] = ()
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
     also: tuple["Presentation", ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from orchestrator.descents import with_descents
 from orchestrator.lags import with_lags
 from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
@@ -22,9 +23,9 @@ History = Callable[[str, str], Sequence[Point]]
 def results(study: Study, records: Mapping[str, RunRecord], history: History | None = None) -> Results:
     """The latest value of every quantity of every declared trial that has a run.
 
-    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and lags. The
-    store is asked once for each such quantity of each run that has it, and not at all where nothing is drawn over
-    steps.
+    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, lags and
+    descents. The store is asked once for each such quantity of each run that has it, and not at all where nothing is
+    drawn over steps.
     """
     over_steps = quantities_over_steps(study.presentation)
     stored = [(trial, records[trial.trial_id]) for trial in study.trials if trial.trial_id in records]
@@ -32,15 +33,19 @@ def results(study: Study, records: Mapping[str, RunRecord], history: History | N
         trials=tuple(_trial(study, trial, records.get(trial.trial_id)) for trial in study.trials),
         rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
     )
-    lags = () if history is None else study.presentation.lags
-    return with_lags(with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides), lags)
+    shown = study.presentation
+    if history is not None:
+        table = with_descents(table, shown.descents)  # before the ratios, which may be of them
+    table = with_sides(with_ratios(table, shown.ratios), shown.sides)
+    return table if history is None else with_lags(table, shown.lags)
 
 
 def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
-    """What the presentation draws over the steps of training, and what it takes lags of."""
+    """What the presentation draws over the steps of training, and what it takes lags and descents of."""
     courses = [part.courses for part in presentation.parts if part.courses is not None]
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
-    return frozenset((*drawn, *(name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes))))
+    lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
+    return frozenset((*drawn, *lags, *(descent.quantity for descent in presentation.descents)))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:
