@@ -1,10 +1,12 @@
 """WHAT to study: one file a study, values only. This is the table of studies."""
 
 from measures.registry import registry
+from sweeps.batch_norm import batch_norm
 from sweeps.double_descent import double_descent
 from sweeps.grokking import grokking
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
+from sweeps.posterior_contraction import posterior_contraction
 from sweeps.random_labels import random_labels
 from sweeps.weight_decay_dimension import weight_decay_dimension
 from sweeps.width_depth import width_depth
@@ -19,5 +21,7 @@ studies = registry(
         grokking,
         measure_race,
         perceptron_search,
+        posterior_contraction,
+        batch_norm,
     ],
 )
