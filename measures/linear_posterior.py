@@ -44,6 +44,7 @@ def linear_posterior(
     the outputs, its singular value decomposition, and the inverse of a matrix of parameters squared. ValueError for a
     network of more than 5,000 parameters.
 
+    >>> from measures import Split
     >>> model = nn.Linear(3, 1, bias=False)
     >>> split = Split(torch.tensor([[2.0, 0.0, 0.0]]), torch.ones(1))
     >>> snapshot = Snapshot(model, (), split, split, nn.functional.mse_loss)
