@@ -24,7 +24,7 @@ RUNNING = "interpolation_threshold_running/step"
 class Protocol:
     """What a preset trains: the network, its learning rate, the images, the training."""
 
-    width: int
+    model: Component
     learning_rate: float
     images: Mapping[str, int | None]
     batch_size: int
@@ -34,15 +34,20 @@ class Protocol:
 
 PROTOCOLS: Mapping[str, Protocol] = {
     "quick": Protocol(
-        width=4,
+        model=Component("inception", width=4, initialisation="he"),
         learning_rate=0.05,
-        images={"size": 16, "num_train": 3000, "num_test": 1000},
+        images={"size": 16, "num_train": 2000, "num_test": 1000},
         batch_size=32,
-        epochs=20,
+        epochs=25,
         replicates=3,
     ),
     "paper": Protocol(
-        width=16, learning_rate=0.1, images={"crop": 28, "num_train": None}, batch_size=128, epochs=80, replicates=5
+        model=Component("inception"),
+        learning_rate=0.1,
+        images={"crop": 28, "num_train": None},
+        batch_size=128,
+        epochs=80,
+        replicates=5,
     ),
 }
 
@@ -86,7 +91,7 @@ def trial(protocol: Protocol, normalised: bool, data: Component, epochs: int, re
     """An inception trained to the end; a pair shares all its seeds."""
     return TrialSpec(
         dataset=data,
-        model=Component("inception", width=protocol.width, batch_norm=normalised),
+        model=Component("inception", **{**dict(protocol.model.settings), "batch_norm": normalised}),
         optimizer=Component("sgd", learning_rate=protocol.learning_rate, momentum=0.9),
         schedule=Component("exponential", factor=0.95),
         fit=Component("sgd", epochs=epochs, batch_size=protocol.batch_size),
