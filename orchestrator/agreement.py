@@ -6,10 +6,12 @@ printed. Of what other seeds gave only the interval is known; it agrees if all o
 
 from orchestrator.claim_kinds import Agrees
 from orchestrator.curves import Column, Point
-from orchestrator.judgement import Judgement, at, value
+from orchestrator.judgement import Judgement, at
 from orchestrator.numerals import significant
 from orchestrator.peaks import NOISE_FACTOR, Verdict
 from orchestrator.presentation import Axis
+
+DIGITS = 6
 
 
 def agrees(claim: Agrees, column: Column, x: Axis) -> Judgement:
@@ -21,7 +23,7 @@ def agrees(claim: Agrees, column: Column, x: Axis) -> Judgement:
         return Judgement("cannot be judged", f"{claim.label} is known at {counted}", {"points": 0})
     verdicts = [_verdict(point, number, claim.tolerance) for point, number in known]
     largest = max(abs(point.mean - number) for point, number in known)
-    told = ", ".join(f"{value(point)} at {at(point, x)} (published {number:g})" for point, number in known)
+    told = ", ".join(f"{_value(point)} at {at(point, x)} (published {number:g})" for point, number in known)
     text = (
         f"{claim.label} is {told}; the largest difference is {significant(largest, 2)}, of {claim.tolerance:g} allowed"
     )
@@ -31,6 +33,12 @@ def agrees(claim: Agrees, column: Column, x: Axis) -> Judgement:
     if verdict == "holds" and (missing or "cannot be judged" in verdicts):
         verdict = "cannot be judged"
     return Judgement(verdict, text, {"points": len(known), "largest_difference": largest, "missing": missing})
+
+
+def _value(point: Point) -> str:
+    """The number of a point, to as many digits as are published of the finest."""
+    bound = "at least " if point.at_least else ""
+    return bound + significant(point.mean, DIGITS) + (f" ± {significant(point.stderr, 2)}" if point.stderr else "")
 
 
 def _verdict(point: Point, number: float, tolerance: float) -> Verdict:

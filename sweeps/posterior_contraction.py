@@ -226,11 +226,11 @@ LINEAR = Presentation(
 
 FEATURE_PANELS = (
     Panel("relative error", (Series(TEST, "test"), Series(TRAIN, "train"))),
-    Panel("min(n, d) - N_eff, z = 0.2", (Series(UNDETERMINED, "published as effective dimensionality"),)),
-    Panel("N_eff of the Gram matrix, z = 0.2", (Series(GRAM, "effective dimensionality"),)),
+    Panel("min(n, d) - N_eff, z = 0.2", (Series(UNDETERMINED, "published curve"),)),
+    Panel("N_eff of the Gram matrix, z = 0.2", (Series(GRAM, "N_eff"),)),
 )
 PUBLISHED_FEATURES = Presentation(
-    x=Axis("dataset.num_features", "features, the published draws", among={"dataset.draws": ("published",)}),
+    x=Axis("dataset.num_features", "features (published draws)", among={"dataset.draws": ("published",)}),
     panels=FEATURE_PANELS,
     claims=(
         Agrees(
@@ -262,7 +262,7 @@ PUBLISHED_FEATURES = Presentation(
     ),
 )
 NESTED_FEATURES = Presentation(
-    x=Axis("dataset.num_features", "features, our draws", among={"dataset.draws": ("nested",)}),
+    x=Axis("dataset.num_features", "features (our draws)", among={"dataset.draws": ("nested",)}),
     panels=FEATURE_PANELS,
     claims=(
         Peak(TEST, "test error", published="at 199 features"),
@@ -310,7 +310,7 @@ NETWORK = Presentation(
         ),
         Exceeds(
             "posterior/share_of_ceiling",
-            "share of its ceiling that the published N_eff of the function is",
+            "share of its ceiling that the published N_eff of the function reaches",
             0.98,
             published="0.99 to 1, but for 0.92 at 2,000 points: an artefact of z = 1e-10",
         ),

@@ -53,7 +53,7 @@ def test_verdicts(values: Mapping[float, Sequence[float | str]], verdict: str) -
 def test_the_sentence_has_both_numbers_at_each_place() -> None:
     finding = judged({10: (0.52,), 20: (0.97,)})
     assert finding.claim == "test error is within 0.1 of the published number"
-    assert "0.520 at width 10 (published 0.5), 0.970 at width 20 (published 1)" in finding.sentence
+    assert "0.520000 at width 10 (published 0.5), 0.970000 at width 20 (published 1)" in finding.sentence
     assert finding.numbers["largest_difference"] == pytest.approx(0.03)
     assert "no value at 1 of 2" in judged({10: (0.5,)}).sentence
     assert "none of the 2 values of width" in judged({30: (0.5,)}).sentence

@@ -37,7 +37,7 @@ def test_the_paper_preset_has_the_published_protocol_and_plans() -> None:
         assert (parameters["optimizer.learning_rate"], parameters["optimizer.momentum"]) == (0.1, 0.9)
         assert parameters["optimizer.weight_decay"] == 0
         assert (parameters["schedule"], parameters["schedule.factor"]) == ("exponential", 0.95)
-        assert (parameters["fit.batch_size"], parameters["fit.epochs"], parameters["fit.stop_at"]) == (128, 80, None)
+        assert (parameters["fit.batch_size"], parameters["fit.epochs"], parameters["fit.stop_at"]) == (128, 80, "end")
         assert models.call(trial.model, (3, 28, 28), 10).num_parameters == 1_649_402
 
 
