@@ -32,6 +32,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.intrinsic_dimension import intrinsic_dimension
     from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
     from measures.levina_bickel import LikelihoodDimension, levina_bickel
+    from measures.linear_posterior import linear_posterior, parameter_derivatives
     from measures.lipschitz import lipschitz
     from measures.lipschitz_bound import lipschitz_bound
     from measures.local_lipschitz import LocalLipschitz, local_lipschitz
@@ -77,6 +78,7 @@ measures = registry(
         hessian_spectrum,
         homogeneity,
         intrinsic_dimension,
+        linear_posterior,
         lipschitz,
         loss_surface,
         margins,
@@ -175,6 +177,7 @@ __all__ = [
     "layer_activations",
     "levina_bickel",
     "linear_cka",
+    "linear_posterior",
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
@@ -189,6 +192,7 @@ __all__ = [
     "neighbors_among",
     "norms",
     "pac_bayes_sigma",
+    "parameter_derivatives",
     "participation_ratio",
     "path_norm",
     "pca_dimension",

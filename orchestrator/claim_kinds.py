@@ -3,6 +3,7 @@
 A quantity is named by its metric, as in a presentation; `published` is what was found elsewhere, in words.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -69,6 +70,20 @@ class Exceeds:
     quantity: str
     label: str
     level: float
+    published: str = ""
+
+
+@dataclass(frozen=True)
+class Agrees:
+    """Claim: the quantity is within `tolerance` of the published number at each x of `values`.
+
+    Where an axis has names, its x are their places, from 0.
+    """
+
+    quantity: str
+    label: str
+    values: Mapping[float, float]
+    tolerance: float
     published: str = ""
 
 
@@ -140,3 +155,4 @@ class Coincides:
 
 
 Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | PairedTrend | Coincides
+Claim = FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Concordance | Turns | Correlates | Coincides

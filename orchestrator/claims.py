@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.agreement import agrees
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -71,8 +73,8 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} follows {claim.other_label}"
         case Rises():
             return f"{claim.label} rises from each x to the next"
-        case Exceeds():
-            return f"{claim.label} is above {claim.level:g}"
+        case Exceeds() | Agrees():
+            return f"{claim.label} is {_level(claim)}"
         case Turns():
             return f"{claim.label} turns: it is least before the largest x, and higher there"
         case Correlates() | PairedTrend():
@@ -92,6 +94,11 @@ def _companion(claim: Correlates | PairedTrend) -> str:
     if isinstance(claim, PairedTrend):
         return "x within replicates"
     return (claim.other_label or "x") + ("" if claim.among is None else f", {claim.among.label}")
+def _level(claim: Exceeds | Agrees) -> str:
+    """What a quantity is said to be against a number."""
+    if isinstance(claim, Exceeds):
+        return f"above {claim.level:g}"
+    return f"within {claim.tolerance:g} of the published number"
 
 
 def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.random.Generator) -> Iterable[Finding]:
@@ -112,6 +119,7 @@ def _finding(claim: Claim, column: str, judgement: Judgement) -> Finding:
 
 def _judgement(
     claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates | PairedTrend,
+    claim: FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Turns | Correlates,
     column: Column,
     x: Axis,
     generator: np.random.Generator,
@@ -127,6 +135,8 @@ def _judgement(
             return rises(claim, column, x)
         case Exceeds():
             return exceeds(claim, column, x)
+        case Agrees():
+            return agrees(claim, column, x)
         case Turns():
             return turns(claim, column, x)
         case Correlates():

@@ -229,6 +229,11 @@ class Moment:
 
     Both are shares of the last step; of an empty part it is the value nearest to its middle. `over_first` divides it by
     the first value.
+class Descent:
+    """Further quantities, below `name`, of how a quantity goes over the steps of the training.
+
+    `/change` is its mean absolute change from one evaluation to the next, `/rise` the sum of its rises, `/excess` how
+    far its last value is above its least: what stopping at the best of all evaluations would have gained.
     """
 
     name: str
@@ -240,6 +245,15 @@ class Moment:
     def __post_init__(self) -> None:
         if not 0 <= self.begin <= self.end <= 1:
             raise ValueError(f"{self.name} from {self.begin} to {self.end} is not valid: shares of the training")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A further quantity, `name`: that of a trial less that of its baseline, which is that of a `Ratio`."""
+
+    name: str
+    quantity: str
+    baseline: Mapping[str, Setting]
 
 
 @dataclass(frozen=True)
@@ -298,6 +312,8 @@ class Presentation:
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
     the first alone. `ratios`, `sides`, `lags` and `moments` are for all of them. A `league` has tables and a figure of
     its own, and needs no `x`.
+    the first alone. `ratios` and differences, `descents`, `sides` and `lags` are for all of them. A `league` has tables
+    and a figure of its own, and needs no `x`.
     """
 
     x: Axis | None = None
@@ -309,7 +325,8 @@ class Presentation:
     profiles: tuple[Profiles, ...] = ()
     array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
-    ratios: tuple[Ratio, ...] = ()
+    ratios: tuple[Ratio | Difference, ...] = ()
+    descents: tuple[Descent, ...] = ()
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
     moments: tuple[Moment, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from orchestrator.descents import with_descents
 from orchestrator.lags import with_lags
 from orchestrator.moments import with_moments
 from orchestrator.plan import state_of
@@ -29,6 +30,7 @@ def results(
 
     With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, lags and
     moments. The store is asked once for each such quantity of each run that has it, and not at all where nothing is
+    descents. The store is asked once for each such quantity of each run that has it, and not at all where nothing is
     drawn over steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
     """
     over_steps = quantities_over_steps(study.presentation)
@@ -41,6 +43,10 @@ def results(
     shown = study.presentation
     lags, moments = ((), ()) if history is None else (shown.lags, shown.moments)
     return with_lags(with_sides(with_ratios(with_moments(table, moments), shown.ratios), shown.sides), lags)
+    if history is not None:
+        table = with_descents(table, shown.descents)  # before the ratios, which may be of them
+    table = with_sides(with_ratios(table, shown.ratios), shown.sides)
+    return table if history is None else with_lags(table, shown.lags)
 
 
 def _keys(study: Study) -> Mapping[str, str]:
@@ -54,6 +60,11 @@ def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
     of_lags = (name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes))
     return frozenset((*drawn, *of_lags, *(moment.quantity for moment in presentation.moments)))
+    """What the presentation draws over the steps of training, and what it takes lags and descents of."""
+    courses = [part.courses for part in presentation.parts if part.courses is not None]
+    drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
+    lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
+    return frozenset((*drawn, *lags, *(descent.quantity for descent in presentation.descents)))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -56,6 +57,12 @@ RULES: Mapping[type[Claim], str] = {
         "not hold if it is below it by more than that at one. Cannot be judged if it lies between at one, if there "
         "are no replicates to tell, or if a done trial has no value. What was not reached counts as a lower bound. An"
         " x at which every replicate is exactly the level, as what is relative to itself, is left out."
+    ),
+    Agrees: (
+        "Is within a tolerance of the published number: holds if at each x that has one the whole interval of two "
+        "standard errors on either side of the mean is within it; does not hold if at one the whole interval is "
+        "outside. Cannot be judged otherwise, or where no trial is done. A value without a standard error, as one from "
+        "the published draws, is taken as it is."
     ),
     Turns: (
         "Turns: the turning point is the x of the least mean, the largest if there are several; what lies beyond it is"

@@ -2,6 +2,7 @@
 
 from measures.registry import registry
 from sweeps.corrupted_trajectory import corrupted_trajectory
+from sweeps.batch_norm import batch_norm
 from sweeps.double_descent import double_descent
 from sweeps.grokking import grokking
 from sweeps.learned_frequency import learned_frequency
@@ -9,6 +10,7 @@ from sweeps.linear_regions import linear_regions
 from sweeps.loss_surfaces import loss_surfaces
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
+from sweeps.posterior_contraction import posterior_contraction
 from sweeps.random_labels import random_labels
 from sweeps.spirals_descent import spirals_descent
 from sweeps.weight_decay_dimension import weight_decay_dimension
@@ -29,5 +31,7 @@ studies = registry(
         spirals_descent,
         measure_race,
         perceptron_search,
+        posterior_contraction,
+        batch_norm,
     ],
 )
