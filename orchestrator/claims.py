@@ -1,7 +1,7 @@
 """Claims: what a study says against what was published, judged by rules that are written down here.
 
-Every claim is judged in every column, but for concordance and coincidence, which are about all of them; every sentence
-carries the numbers behind its verdict. The rules are described in `orchestrator.rules`.
+Every claim is judged in every column, but for concordance, coincidence and turning together, which are about all of
+them; every sentence carries the numbers behind its verdict. The rules are described in `orchestrator.rules`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +20,7 @@ from orchestrator.claim_kinds import (
     Peak,
     Rises,
     Turns,
+    TurnsWith,
 )
 from orchestrator.concordance import concordance
 from orchestrator.correlations import correlates, turns
@@ -32,6 +33,7 @@ from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
 from orchestrator.presentation import Axis, Presentation
 from orchestrator.statistics import RankCorrelation, spearman
+from orchestrator.turnings import turns_with
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ def statement(claim: Claim) -> str:
         case Correlates():
             among = "" if claim.among is None else f", {claim.among.label}"
             return f"{claim.label} {'rises' if claim.rises else 'falls'} with {claim.other_label or 'x'}{among}"
-        case Coincides():
-            return f"{claim.label} falls most steeply when {claim.other_label} is passed"
+        case Coincides() | TurnsWith():
+            of_fall = isinstance(claim, Coincides)
+            when = f"{claim.other_label} {'is passed' if of_fall else 'turns'}"
+            return f"{claim.label} {'falls most steeply' if of_fall else 'is largest'} when {when}"
         case Concordance():
             among = "" if claim.among is None else f" and {claim.among.label}"
             return (
@@ -92,6 +96,9 @@ def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.
         return
     if isinstance(claim, Coincides):
         yield _finding(claim, "all networks", coincides(claim, columns, generator))
+        return
+    if isinstance(claim, TurnsWith):
+        yield _finding(claim, "all networks", turns_with(claim, columns, generator))
         return
     for column in columns:
         yield _finding(claim, column.label, _judgement(claim, column, x, generator))

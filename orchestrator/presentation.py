@@ -146,6 +146,20 @@ class Lag:
 
 
 @dataclass(frozen=True)
+class Turning:
+    """Further quantities, below `name`: the step at which a quantity is least, and what another one does around it.
+
+    `/step` is that of the least value, a lower bound if it is the last; `/lag` is from there to the largest value of
+    the other quantity, in decades of steps; `/chance` is the share of places in the training that are as near; `/fall`
+    is the other quantity there less the same at the end.
+    """
+
+    name: str
+    least: str
+    largest: str
+
+
+@dataclass(frozen=True)
 class Ratio:
     """A further quantity, `name`: that of a trial over that of its baseline.
 
@@ -198,8 +212,8 @@ class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
     With `courses`, `maps` and `scatter` there is a figure of each, too. `also` are presentations of the same trials
-    along other axes; views and curve runs in MLflow are of the first alone. `ratios`, `sides` and `lags` are for all of
-    them. A `league` has tables and a figure of its own, and needs no `x`.
+    along other axes; views and curve runs in MLflow are of the first alone. `ratios`, `sides`, `lags` and `turnings`
+    are for all of them. A `league` has tables and a figure of its own, and needs no `x`.
     """
 
     x: Axis | None = None
@@ -212,6 +226,7 @@ class Presentation:
     ratios: tuple[Ratio, ...] = ()
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
+    turnings: tuple[Turning, ...] = ()
     also: tuple["Presentation", ...] = ()
     league: League | None = None
 

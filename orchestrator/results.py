@@ -9,6 +9,7 @@ from orchestrator.ratios import with_ratios
 from orchestrator.sides import with_sides
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results, Row, Trial
+from orchestrator.turnings import with_turnings
 from workers.fits.threshold import RULES
 from workers.record import Point, RunRecord
 from workers.spec import TrialSpec
@@ -33,14 +34,18 @@ def results(study: Study, records: Mapping[str, RunRecord], history: History | N
         rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
     )
     lags = () if history is None else study.presentation.lags
-    return with_lags(with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides), lags)
+    turnings = () if history is None else study.presentation.turnings
+    table = with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides)
+    return with_turnings(with_lags(table, lags), turnings)
 
 
 def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
-    """What the presentation draws over the steps of training, and what it takes lags of."""
+    """What the presentation draws over the steps of training, and what it takes lags and turnings of."""
     courses = [part.courses for part in presentation.parts if part.courses is not None]
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
-    return frozenset((*drawn, *(name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes))))
+    lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
+    turnings = [name for turning in presentation.turnings for name in (turning.least, turning.largest)]
+    return frozenset((*drawn, *lags, *turnings))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

@@ -13,6 +13,7 @@ from orchestrator.claim_kinds import (
     Peak,
     Rises,
     Turns,
+    TurnsWith,
 )
 from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
@@ -74,6 +75,14 @@ RULES: Mapping[type[Claim], str] = {
         "with the mean over its replicates; one that does not pass is left out. Holds if the mean chance is as low in "
         f"at most {LEVEL:.1%} of draws of as many uniform numbers, does not hold if it is at least 1/2. Cannot be "
         f"judged between, or with fewer than {MINIMUM_CELLS} settings."
+    ),
+    TurnsWith: (
+        "Is largest when another is least: the lag is between the step at which the other quantity is least and that at"
+        " which this one is largest. Its chance is the share of all places in the training, evenly over the logarithm "
+        "of the steps, that are as near. A setting counts once, with the mean over its replicates; one in which the "
+        "other quantity is least at the end, or before the first step that was measured, is left out. Holds if the "
+        f"mean chance is as low in at most {LEVEL:.1%} of draws of as many uniform numbers, does not hold if it is at "
+        f"least 1/2. Cannot be judged between, or with fewer than {MINIMUM_CELLS} settings."
     ),
     Concordance: (
         "Orders better: of all pairs of networks whose third quantity differs by at most the factor, the share is "

@@ -1,0 +1,285 @@
+"""Does a network that memorises lean on more of its units than one that generalises, and does that show in time?
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from measures.registry import Component
+from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
+from orchestrator.presentation import Axis, Courses, Panel, Presentation, Scatter, Series, Turning
+from orchestrator.study import Checkpoints, Measured, Study
+from workers.spec import TrialSpec
+
+Preset = Literal["quick", "paper"]
+Network = Literal["mlp", "conv11"]
+ABLATION, NOISE = "ablation/auc", "activation_noise/auc"
+TRAIN_ACCURACY = "ablation/start_accuracy"
+EARLY = "early_stopping"
+FITTED = AtMost("train/error", "train error at most 0.01", 0.01)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is trained: widths, images, training, corrupted fractions; and learning rates of clean nets."""
+
+    widths: tuple[int, ...]
+    images: Mapping[str, int | str | None]
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    fractions: tuple[float, ...]
+    learning_rates: tuple[float, ...]
+    layers: tuple[str, ...]  # to ablate; all if none
+    hidden: tuple[str, ...]  # whose single units are looked at
+    replicates: int
+
+
+FRACTIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+PROTOCOLS: Mapping[tuple[Preset, Network], Protocol] = {
+    ("quick", "mlp"): Protocol(
+        widths=(128,),
+        images={"num_train": 2000, "num_test": 2000},
+        batch_size=64,
+        epochs=100,
+        learning_rate=0.05,
+        fractions=FRACTIONS,
+        learning_rates=(0.005, 0.02, 0.2),
+        layers=(),
+        hidden=("hidden1", "hidden2"),
+        replicates=3,
+    ),
+    ("quick", "conv11"): Protocol(
+        widths=(8,),
+        images={"num_train": 2000, "num_test": 2000},
+        batch_size=64,
+        epochs=60,
+        learning_rate=0.05,
+        fractions=(0.0, 0.25, 0.5, 0.75, 1.0),
+        learning_rates=(),
+        layers=("conv9", "conv10", "conv11"),
+        hidden=("conv9", "conv10", "conv11"),
+        replicates=1,
+    ),
+    ("paper", "mlp"): Protocol(
+        widths=(128, 512, 2048),
+        images={},
+        batch_size=128,
+        epochs=100,
+        learning_rate=0.05,
+        fractions=FRACTIONS,
+        learning_rates=(0.005, 0.01, 0.02, 0.1, 0.2),
+        layers=(),
+        hidden=("hidden1", "hidden2"),
+        replicates=5,
+    ),
+    ("paper", "conv11"): Protocol(
+        widths=(64,),
+        images={},
+        batch_size=128,
+        epochs=100,
+        learning_rate=0.05,
+        fractions=FRACTIONS,
+        learning_rates=tuple(0.05 * 2 ** (k / 4) for k in (-8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4)),
+        layers=("conv9", "conv10", "conv11"),
+        hidden=tuple(f"conv{number}" for number in range(1, 12)),
+        replicates=5,
+    ),
+}
+
+
+def single_directions(
+    *,
+    preset: Annotated[Preset, Field(description="minutes, or the published protocol")] = "quick",
+    network: Annotated[Network, Field(description="perceptron on MNIST, or 11 convolutions on CIFAR-10")] = "mlp",
+    fractions: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1)], ...] | None,
+        Field(description="of labels drawn at random; the preset's if none"),
+    ] = None,
+    replicates: Annotated[
+        int | None, Field(ge=1, description="networks per setting, each with its own seeds; the preset's if none")
+    ] = None,
+    epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
+    images: Annotated[
+        str, Field(description="the images in another form: an .npz file, or a folder of image files")
+    ] = "",
+) -> Study:
+    """Does a network that memorises lean on more of its units than one that generalises, and does that show in time?"""
+    protocol = PROTOCOLS[preset, network]
+    cells = list(_cells(protocol, fractions, replicates or protocol.replicates))
+    suffix = ("" if network == "mlp" else f"_{network}") + ("" if preset == "quick" else f"_{preset}")
+    return Study(
+        name=f"single_directions{suffix}",
+        question="Does a network that memorises lean on more of its units than one that generalises, and does that "
+        "show in time?",
+        expected=EXPECTED,
+        trials=tuple(
+            _trial(protocol, network, width, images, epochs or protocol.epochs, *cell)
+            for width in protocol.widths
+            for cell in cells
+        ),
+        axes=("model.width", "corruption.fraction", "optimizer.learning_rate"),
+        measured=(
+            Measured(Component("ablation", layers=protocol.layers), at="checkpoints"),
+            Measured(Component("activation_noise", layers=protocol.layers)),
+            Measured(Component("selectivity", layers=protocol.hidden)),
+        ),
+        checkpoints=Checkpoints(per_decade=3, fraction=1.0),
+        presentation=presentation(protocol, cells),
+    )
+
+
+def _cells(
+    protocol: Protocol, fractions: tuple[float, ...] | None, replicates: int
+) -> Iterator[tuple[float, float, int]]:
+    """Fraction, learning rate and replicate of every network: those of the grid, then clean ones that learn otherwise."""
+    chosen = protocol.fractions if fractions is None else fractions
+    for fraction in chosen:
+        yield from ((fraction, protocol.learning_rate, replicate) for replicate in range(replicates))
+    if 0.0 in chosen:
+        for rate in protocol.learning_rates:
+            yield from ((0.0, rate, replicate) for replicate in range(replicates))
+
+
+def _trial(
+    protocol: Protocol,
+    network: Network,
+    width: int,
+    images: str,
+    epochs: int,
+    fraction: float,
+    learning_rate: float,
+    replicate: int,
+) -> TrialSpec:
+    """One training to its end, not to its fit: early stopping is about what comes after."""
+    return TrialSpec(
+        dataset=_dataset(network, images, protocol.images),
+        corruption=Component("random_labels", fraction=fraction),
+        model=Component(network, width=width),
+        optimizer=Component("sgd", learning_rate=learning_rate, momentum=0.9),
+        fit=Component("sgd", epochs=epochs, batch_size=protocol.batch_size),
+        data_seed=replicate,
+        init_seed=replicate,
+        order_seed=replicate,
+    )
+
+
+def _dataset(network: Network, images: str, settings: Mapping[str, int | str | None]) -> Component:
+    """MNIST or CIFAR-10, or the images of an .npz file or a folder in their place."""
+    if not images:
+        return Component("mnist" if network == "mlp" else "cifar10", **settings)
+    if images.endswith(".npz"):
+        return Component("arrays", path=images, channels_last=network != "mlp", normalization="dataset", **settings)
+    return Component("image_folder", path=images, normalization="dataset", **settings)
+
+
+EXPECTED = ""
+
+
+def presentation(protocol: Protocol, cells: list[tuple[float, float, int]]) -> Presentation:
+    """Curves and areas over the corrupted fraction and over steps; areas against test error, network by network."""
+    base = {"optimizer.learning_rate": (protocol.learning_rate,)}
+    columns = Axis("model.width", "width")
+    return Presentation(
+        x=Axis("corruption.fraction", "corrupted fraction", among=base),
+        columns=columns,
+        courses=Courses(
+            (
+                Panel("area under the ablation curve", (Series(ABLATION, "AUC"),)),
+                Panel("test loss", (Series("test/loss", "test"),), log=True),
+                Panel("error", (Series("train/error", "train"), Series("test/error", "test"))),
+            ),
+            log=True,
+            mark=Series(f"{EARLY}/step", "test loss is least"),
+        ),
+        panels=(
+            Panel("area under the curve", (Series(ABLATION, "units ablated"), Series(NOISE, "noise added"))),
+            Panel("error", (Series("train/error", "train"), Series("test/error", "test"))),
+            Panel(
+                "rank correlation of selectivity and importance",
+                tuple(Series(f"selectivity/layer.{name}.rank_correlation", name) for name in protocol.hidden),
+            ),
+        ),
+        claims=(*_memorisers(), *_early_stopping(), *_selectivity(protocol.hidden)),
+        turnings=(Turning(EARLY, least="test/loss", largest=ABLATION),),
+        also=tuple(_networks(cells, columns, protocol)),
+    )
+
+
+def _memorisers() -> tuple[Claim, ...]:
+    return (
+        Exceeds(TRAIN_ACCURACY, "train accuracy before anything is ablated", 0.99, published="about 1 at each"),
+        Correlates(ABLATION, "AUC of ablation", rises=False, among=FITTED, published="yes"),
+        Correlates(NOISE, "AUC of noise", rises=False, among=FITTED, published="yes"),
+    )
+
+
+def _early_stopping() -> tuple[Claim, ...]:
+    return (
+        TurnsWith(EARLY, "AUC of ablation", "test loss", published="yes, by eye; rho -0.73 with test loss"),
+        Exceeds(f"{EARLY}/fall", "fall of AUC from the turn of test loss to the end", 0.0, published="yes"),
+    )
+
+
+def _selectivity(hidden: tuple[str, ...]) -> tuple[Claim, ...]:
+    """Published is that these do not hold."""
+    return tuple(
+        Exceeds(
+            f"selectivity/layer.{name}.rank_correlation",
+            f"rank correlation of selectivity and importance in {name}",
+            0.0,
+            published="no: about 0, or negative in early layers",
+        )
+        for name in (hidden[0], hidden[-1])
+    )
+
+
+def _networks(cells: list[tuple[float, float, int]], columns: Axis, protocol: Protocol) -> Iterator[Presentation]:
+    """Network by network: all of them, then the clean ones alone."""
+    clean = [cell for cell in cells if cell[0] == 0]
+    groups = {f"{fraction:g} of labels random": [c for c in cells if c[0] == fraction] for fraction, _, _ in cells}
+    yield _against(groups, "all networks", FITTED, columns, published="yes")
+    rates = {f"learning rate {rate:g}": [c for c in clean if c[1] == rate] for _, rate, _ in clean}
+    if len(rates) > 1:
+        yield _against(rates, "clean networks", FITTED, columns, published="yes, over 200 networks")
+
+
+def _against(
+    groups: Mapping[str, list[tuple[float, float, int]]], label: str, among: AtMost, columns: Axis, published: str
+) -> Presentation:
+    names = {
+        _name(cell): {"corruption.fraction": cell[0], "optimizer.learning_rate": cell[1], "init_seed": cell[2]}
+        for group in groups.values()
+        for cell in group
+    }
+    x, y = Series(ABLATION, "area under the ablation curve"), Series("test/error", "test error")
+    return Presentation(
+        x=Axis("network", label, names=names),
+        columns=columns,
+        scatter=Scatter(
+            x, y, {group: tuple(_name(cell) for cell in members) for group, members in groups.items()}, among
+        ),
+        claims=(
+            Correlates(
+                "test/error",
+                f"test error of {label}",
+                rises=False,
+                other=ABLATION,
+                other_label="AUC of ablation",
+                among=among,
+                published=published,
+            ),
+        ),
+    )
+
+
+def _name(cell: tuple[float, float, int]) -> str:
+    return f"fraction {cell[0]:g}, learning rate {cell[1]:g}, replicate {cell[2]}"
+
+
+if __name__ == "__main__":
+    from sweeps.__main__ import main
+
+    main(single_directions)
