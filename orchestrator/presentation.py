@@ -3,7 +3,7 @@
 A quantity is named by its metric: `test/loss`, or `hessian_spectrum/effective_dimensionality_z1`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -83,6 +83,15 @@ class Maps:
             )
 
 
+def check_lines(kind: str, panels: Sequence["Panel | Profile"]) -> None:
+    """ValueError if the panels cannot be drawn with a line for each x of each of their quantities."""
+    if not panels or any(len(panel.series) > MOST_COURSES for panel in panels):
+        raise ValueError(
+            f"{kind} of {[len(panel.series) for panel in panels]} quantities in their panels cannot be "
+            f"drawn: at least one panel, and in each at most {MOST_COURSES}, which their line styles tell apart"
+        )
+
+
 @dataclass(frozen=True)
 class Courses:
     """Panels over the steps of training, a line for each x.
@@ -95,11 +104,80 @@ class Courses:
     mark: Series | None = None
 
     def __post_init__(self) -> None:
-        if not self.panels or any(len(panel.series) > MOST_COURSES for panel in self.panels):
-            raise ValueError(
-                f"courses of {[len(panel.series) for panel in self.panels]} quantities in their panels cannot be "
-                f"drawn: at least one panel, and in each at most {MOST_COURSES}, which their line styles tell apart"
-            )
+        check_lines("courses", self.panels)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A panel of arrays along another array of the same measurement: `ablation/accuracy` along `ablation/fractions`.
+
+    The last axis of an array is along that one; what is before it, random draws, is averaged over.
+    """
+
+    label: str
+    series: tuple[Series, ...]
+    along: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Panels of arrays that measurements have stored, a line for each x; `label` is that of what they are along.
+
+    They are those of the network measured last.
+    """
+
+    label: str
+    panels: tuple[Profile, ...]
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        check_lines("profiles", self.panels)
+
+
+@dataclass(frozen=True)
+class ArrayMap:
+    """An array (rows, columns) that a measurement has stored, as colours: `loss_surface/losses`.
+
+    `rows` and `columns` are arrays of the same measurement that say where its rows and columns stand, numbers or names;
+    without them they are counted. Lines run where it has one of the `levels`. `points` are marked: an array (n, 2) of
+    column and row coordinates, or (n, 3) with a class. Of what was measured at several checkpoints it is the one
+    nearest to the share `when` of the last step.
+    """
+
+    label: str
+    array: str
+    rows: str = ""
+    columns: str = ""
+    log: bool = False
+    least: float | None = None
+    most: float | None = None
+    levels: tuple[float, ...] = ()
+    points: str = ""
+    when: float = 1.0
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """All arrays that it is drawn from."""
+        return tuple(name for name in (self.array, self.rows, self.columns, self.points) if name)
+
+
+@dataclass(frozen=True)
+class ArrayMaps:
+    """Maps of arrays side by side, a row of them for each x of each column.
+
+    Of each the first done trial is drawn or, with `mean`, the mean over all of them; `horizontal` and `vertical` say
+    what the columns and the rows of the arrays are.
+    """
+
+    maps: tuple[ArrayMap, ...]
+    horizontal: str
+    vertical: str
+    mean: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.maps:
+            raise ValueError("array maps of no arrays cannot be drawn: at least one")
 
 
 @dataclass(frozen=True)
@@ -211,9 +289,10 @@ class League:
 class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
-    With `courses`, `maps` and `scatter` there is a figure of each, too. `also` are presentations of the same trials
-    along other axes; views and curve runs in MLflow are of the first alone. `ratios`, `sides`, `lags` and `turnings`
-    are for all of them. A `league` has tables and a figure of its own, and needs no `x`.
+    With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
+    `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
+    the first alone. `ratios`, `sides`, `lags` and `turnings` are for all of them. A `league` has tables and a figure
+    of its own, and needs no `x`.
     """
 
     x: Axis | None = None
@@ -222,6 +301,8 @@ class Presentation:
     claims: tuple[Claim, ...] = ()
     maps: Maps | None = None
     courses: Courses | None = None
+    profiles: tuple[Profiles, ...] = ()
+    array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
     ratios: tuple[Ratio, ...] = ()
     sides: tuple[Side, ...] = ()

@@ -1,5 +1,4 @@
-"""Does a network that memorises lean on more of its units than one that generalises, and does that show in time?
-"""
+"""Does a network that memorises lean on more of its units than one that generalises, and does that show in time?"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pydantic import Field
 
 from measures.registry import Component
 from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Scatter, Series, Turning
+from orchestrator.presentation import Axis, Courses, Panel, Presentation, Profile, Profiles, Scatter, Series, Turning
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 
@@ -34,6 +33,7 @@ class Protocol:
     learning_rates: tuple[float, ...]
     layers: tuple[str, ...]  # to ablate; all if none
     hidden: tuple[str, ...]  # whose single units are looked at
+    num_fractions: int  # of the units, at which ablation stops
     replicates: int
 
 
@@ -44,11 +44,12 @@ PROTOCOLS: Mapping[tuple[Preset, Network], Protocol] = {
         images={"num_train": 2000, "num_test": 2000},
         batch_size=64,
         epochs=100,
-        learning_rate=0.05,
+        learning_rate=0.02,
         fractions=FRACTIONS,
-        learning_rates=(0.005, 0.02, 0.2),
+        learning_rates=(0.005, 0.01, 0.05),
         layers=(),
         hidden=("hidden1", "hidden2"),
+        num_fractions=11,
         replicates=3,
     ),
     ("quick", "conv11"): Protocol(
@@ -61,6 +62,7 @@ PROTOCOLS: Mapping[tuple[Preset, Network], Protocol] = {
         learning_rates=(),
         layers=("conv9", "conv10", "conv11"),
         hidden=("conv9", "conv10", "conv11"),
+        num_fractions=11,
         replicates=1,
     ),
     ("paper", "mlp"): Protocol(
@@ -73,6 +75,7 @@ PROTOCOLS: Mapping[tuple[Preset, Network], Protocol] = {
         learning_rates=(0.005, 0.01, 0.02, 0.1, 0.2),
         layers=(),
         hidden=("hidden1", "hidden2"),
+        num_fractions=41,
         replicates=5,
     ),
     ("paper", "conv11"): Protocol(
@@ -85,6 +88,7 @@ PROTOCOLS: Mapping[tuple[Preset, Network], Protocol] = {
         learning_rates=tuple(0.05 * 2 ** (k / 4) for k in (-8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4)),
         layers=("conv9", "conv10", "conv11"),
         hidden=tuple(f"conv{number}" for number in range(1, 12)),
+        num_fractions=41,
         replicates=5,
     ),
 }
@@ -122,7 +126,9 @@ def single_directions(
         ),
         axes=("model.width", "corruption.fraction", "optimizer.learning_rate"),
         measured=(
-            Measured(Component("ablation", layers=protocol.layers), at="checkpoints"),
+            Measured(
+                Component("ablation", layers=protocol.layers, num_fractions=protocol.num_fractions), at="checkpoints"
+            ),
             Measured(Component("activation_noise", layers=protocol.layers)),
             Measured(Component("selectivity", layers=protocol.hidden)),
         ),
@@ -193,6 +199,24 @@ def presentation(protocol: Protocol, cells: list[tuple[float, float, int]]) -> P
             ),
             log=True,
             mark=Series(f"{EARLY}/step", "test loss is least"),
+        ),
+        profiles=(
+            Profiles(
+                "share of the units ablated",
+                (
+                    Profile("train accuracy", (Series("ablation/accuracy", "train"),), "ablation/fractions"),
+                    Profile("train loss", (Series("ablation/loss", "train"),), "ablation/fractions", log=True),
+                ),
+            ),
+            Profiles(
+                "noise over the deviation of a unit",
+                (
+                    Profile(
+                        "train accuracy", (Series("activation_noise/accuracy", "train"),), "activation_noise/levels"
+                    ),
+                ),
+                log=True,
+            ),
         ),
         panels=(
             Panel("area under the curve", (Series(ABLATION, "units ablated"), Series(NOISE, "noise added"))),
