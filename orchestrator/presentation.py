@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.claim_kinds import AtMost, Claim
+from orchestrator.derived import Derived
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
@@ -286,13 +287,36 @@ class League:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Two groups of networks, compared layer by layer within and between them by Gram matrices that they have stored.
+
+    `layers` name arrays (examples, examples) in the order of depth; the groups are the trials that have these
+    parameters, the one that is held to be more alike first. `methods` are those of `group_similarity`.
+    """
+
+    label: str
+    layers: tuple[Series, ...]
+    groups: Mapping[str, Mapping[str, Setting]]
+    methods: tuple[str, ...] = ("debiased_cka", "svcca")
+    published_deep: str = ""
+    published_early: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.groups) != 2 or len(self.layers) < 2:
+            raise ValueError(
+                f"{len(self.groups)} groups of networks with {len(self.layers)} layers cannot be compared: two groups, "
+                "and at least two layers"
+            )
+
+
+@dataclass(frozen=True)
 class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
     With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
-    the first alone. `ratios`, `sides`, `lags` and `turnings` are for all of them. A `league` has tables and a figure
-    of its own, and needs no `x`.
+    the first alone. `ratios`, `sides`, `lags`, `turnings` and `derived` are for all of them. A `league` has
+    tables and a figure of its own, and needs no `x`; so do `groups`, but for the x.
     """
 
     x: Axis | None = None
@@ -308,6 +332,8 @@ class Presentation:
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
     turnings: tuple[Turning, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    groups: Groups | None = None
     also: tuple["Presentation", ...] = ()
     league: League | None = None
 

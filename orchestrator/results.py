@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from orchestrator.derived import sources, with_derived
 from orchestrator.lags import with_lags
 from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
@@ -41,7 +42,8 @@ def results(
     lags = () if history is None else study.presentation.lags
     turnings = () if history is None else study.presentation.turnings
     table = with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides)
-    return with_turnings(with_lags(table, lags), turnings)
+    derived = () if history is None else study.presentation.derived
+    return with_derived(with_turnings(with_lags(table, lags), turnings), derived)
 
 
 def _keys(study: Study) -> Mapping[str, str]:
@@ -50,12 +52,13 @@ def _keys(study: Study) -> Mapping[str, str]:
 
 
 def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
-    """What the presentation draws over the steps of training, and what it takes lags and turnings of."""
+    """What the presentation draws over the steps of training, and what else it takes from all of them."""
     courses = [part.courses for part in presentation.parts if part.courses is not None]
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
     lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
     turnings = [name for turning in presentation.turnings for name in (turning.least, turning.largest)]
-    return frozenset((*drawn, *lags, *turnings))
+    derived = [name for each in presentation.derived for name in sources(each)]
+    return frozenset((*drawn, *lags, *turnings, *derived))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

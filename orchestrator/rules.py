@@ -1,6 +1,6 @@
 """Rules: how the verdict on each kind of claim is reached, in words. Their one description, which reports print."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.claim_kinds import (
     Claim,
@@ -17,6 +17,7 @@ from orchestrator.claim_kinds import (
 )
 from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
+from orchestrator.group_similarity import MINIMUM_NETWORKS
 from orchestrator.lags import LEVEL, MINIMUM_CELLS
 from orchestrator.peaks import MINIMUM_POINTS
 from orchestrator.presentation import Presentation
@@ -93,10 +94,20 @@ RULES: Mapping[type[Claim], str] = {
         "pairs."
     ),
 }
+GROUPS = (
+    "Groups of networks: a distance of two networks in a layer is 1 less the similarity of their Gram matrices on the "
+    "same examples. The first group is more alike if in the last layer the 95 % bootstrap intervals of both "
+    "differences, within the second less within the first and between the groups less within the first, lie above 0; "
+    "it is not if one lies below. The lesser difference is its lead; that grows with depth if the interval of the lead "
+    "in the last layer less that in the first lies above 0, and does not if it lies below. Cannot be judged otherwise, "
+    f"or with fewer than {MINIMUM_NETWORKS} networks in a group. The bootstrap is over networks; of few of them its "
+    "intervals are too short."
+)
 TOO_FEW = f"Fewer than {MINIMUM_POINTS} points can never be judged."
 
 
-def rules(presentations: Iterable[Presentation]) -> tuple[str, ...]:
+def rules(presentations: Sequence[Presentation]) -> tuple[str, ...]:
     """The rules of the claims that are made."""
     made = {type(claim) for each in presentations for claim in each.claims}
-    return (*(rule for kind, rule in RULES.items() if kind in made), TOO_FEW)
+    of_groups = (GROUPS,) if any(each.groups is not None for each in presentations) else ()
+    return (*(rule for kind, rule in RULES.items() if kind in made), *of_groups, TOO_FEW)

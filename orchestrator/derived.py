@@ -1,0 +1,136 @@
+"""Derived quantities: what single trainings say of themselves, as further rows of the tidy table.
+
+Each is a pure function of the courses of one trial, by a rule instead of by eye: when a layer has settled, how much a
+quantity has fallen, whether something goes in the order of depth, whether several curves are one. They are worked out
+in the order in which a presentation declares them, so that one can be of those before it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from orchestrator.table import Results, Row
+
+Course = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """A quantity times `factor` plus `offset`, at every step."""
+
+    name: str
+    quantity: str
+    factor: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The first value of a quantity less the last one: how much it has fallen, negative if it has risen."""
+
+    name: str
+    quantity: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The step from which on a quantity is at least at a level, to the end.
+
+    The level is a value of the quantity or, `of_the_way`, that share of the way from its first value to 1.
+    """
+
+    name: str
+    quantity: str
+    level: float
+    of_the_way: bool = False
+
+
+@dataclass(frozen=True)
+class DepthOrder:
+    """Kendall's tau of quantities, named in the order of depth, and depth: 1 if each is larger than all before it.
+
+    Pairs of equal quantities count as 0.
+    """
+
+    name: str
+    quantities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """The least of some positive quantities over the largest: 1 if they are equal."""
+
+    name: str
+    quantities: tuple[str, ...]
+
+
+Derived = Rescaled | Fall | Settled | DepthOrder | Likeness
+
+
+def with_derived(results: Results, derived: Sequence[Derived]) -> Results:
+    """The table with the rows of each derived quantity of each trial that has what it is of."""
+    needed = {name for each in derived for name in sources(each)}
+    courses: dict[str, dict[str, Course]] = defaultdict(lambda: defaultdict(dict))
+    for row in results.rows:
+        if row.quantity in needed and math.isfinite(row.value):
+            courses[row.trial_id][row.quantity] = {**courses[row.trial_id][row.quantity], row.step: row.value}
+    rows: list[Row] = []
+    for trial in results.trials:
+        known = dict(courses[trial.trial_id])
+        for each in derived:
+            found = course(each, known)
+            known[each.name] = found
+            rows += [Row(trial.trial_id, step, each.name, value, None) for step, value in sorted(found.items())]
+    return replace(results, rows=(*results.rows, *rows))
+
+
+def sources(derived: Derived) -> tuple[str, ...]:
+    """The quantities that a derived one is of."""
+    return derived.quantities if isinstance(derived, DepthOrder | Likeness) else (derived.quantity,)
+
+
+def course(derived: Derived, known: Mapping[str, Course]) -> Course:
+    """The derived quantity by step; empty where a quantity that it is of is not known.
+
+    >>> course(Settled("s", "q", 0.5, of_the_way=True), {"q": {0: 0.5, 10: 0.8, 20: 0.7, 30: 0.9, 40: 1.0}})
+    {40: 30.0}
+    >>> course(DepthOrder("o", ("a", "b", "c")), {"a": {9: 1.0}, "b": {9: 3.0}, "c": {9: 2.0}})
+    {9: 0.3333333333333333}
+    """
+    given = [known.get(name, {}) for name in sources(derived)]
+    if not all(given):
+        return {}
+    own = given[0]
+    last = max(own)
+    match derived:
+        case Rescaled():
+            return {step: derived.factor * value + derived.offset for step, value in own.items()}
+        case Fall():
+            return {last: own[min(own)] - own[last]}
+        case Settled():
+            at = _settled(derived, own)
+            return {} if at is None else {last: float(at)}
+        case DepthOrder():
+            return {last: _tau([each[max(each)] for each in given])}
+        case Likeness():
+            latest = [each[max(each)] for each in given]
+            return {last: min(latest) / max(latest)} if min(latest) > 0 else {}
+
+
+def _settled(derived: Settled, own: Course) -> int | None:
+    """The first step of the last stretch at or above the level; none if the last value is below it."""
+    start = own[min(own)]
+    level = start + derived.level * (1 - start) if derived.of_the_way else derived.level
+    found = None
+    for step in sorted(own, reverse=True):
+        if own[step] < level:
+            break
+        found = step
+    return found
+
+
+def _tau(values: Sequence[float]) -> float:
+    """Kendall's tau-a of the values and their places."""
+    pairs = [(values[i], values[j]) for j in range(len(values)) for i in range(j)]
+    return sum((after > before) - (after < before) for before, after in pairs) / len(pairs)
