@@ -6,6 +6,7 @@ from sweeps.grokking import grokking
 from sweeps.measure_race import measure_race
 from sweeps.perceptron_search import perceptron_search
 from sweeps.random_labels import random_labels
+from sweeps.representation_dynamics import representation_dynamics
 from sweeps.single_directions import single_directions
 from sweeps.weight_decay_dimension import weight_decay_dimension
 from sweeps.width_depth import width_depth
@@ -20,6 +21,7 @@ studies = registry(
         grokking,
         measure_race,
         perceptron_search,
+        representation_dynamics,
         single_directions,
     ],
 )

@@ -140,7 +140,7 @@ def single_directions(
 def _cells(
     protocol: Protocol, fractions: tuple[float, ...] | None, replicates: int
 ) -> Iterator[tuple[float, float, int]]:
-    """Fraction, learning rate and replicate of every network: those of the grid, then clean ones that learn otherwise."""
+    """Fraction, learning rate and replicate of every network: of the grid, then of clean ones that learn otherwise."""
     chosen = protocol.fractions if fractions is None else fractions
     for fraction in chosen:
         yield from ((fraction, protocol.learning_rate, replicate) for replicate in range(replicates))

@@ -1,0 +1,295 @@
+"""Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from measures.registry import Component
+from orchestrator.claim_kinds import Claim, Exceeds
+from orchestrator.derived import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
+from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Courses, Groups, Panel, Presentation, Series
+from orchestrator.study import Checkpoints, Measured, Study
+from workers.spec import TrialSpec
+
+Preset = Literal["quick", "paper", "blog"]
+Method = Literal["debiased_cka", "svcca", "pwcca"]
+SIMILARITY, GRAM, SPECTRA = "representation_similarity", "gram_matrices", "perturbation_svd"
+SIGMAS = (0.2, 0.1, 0.01)  # the default of the measure
+TRUE, RANDOM = "networks of true labels", "networks of random labels"
+LABELS = {
+    TRUE: {"corruption": "random_labels", "corruption.fraction": 0.0},
+    RANDOM: {"corruption": "random_labels", "corruption.fraction": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a preset trains and on what, and how closely it looks."""
+
+    model: Component
+    dataset: str
+    images: Mapping[str, int | str | None]
+    optimizer: Component
+    schedule: Component
+    batch_size: int
+    epochs: int
+    layers: tuple[str, ...]
+    perturbed: Component
+    num_examples: int
+    checkpoints: Checkpoints
+    replicates: int
+
+
+PROTOCOLS: Mapping[Preset, Protocol] = {
+    "quick": Protocol(
+        model=Component("lenet"),
+        dataset="cifar10",
+        images={"crop": 28, "num_train": 2000, "num_test": 1000, "normalization": "per_image"},
+        optimizer=Component("sgd", learning_rate=0.02, momentum=0.9),
+        schedule=Component("exponential", factor=0.99),
+        batch_size=64,
+        epochs=80,
+        layers=("conv1", "conv2", "hidden1", "hidden2"),
+        perturbed=Component("perturbation_svd", num_examples=5, num_copies=64),
+        num_examples=300,
+        checkpoints=Checkpoints(per_decade=2, fraction=0.25),
+        replicates=4,
+    ),
+    "paper": Protocol(
+        model=Component("conv11"),
+        dataset="cifar10",
+        images={},
+        optimizer=Component("sgd", learning_rate=0.05, momentum=0.9),
+        schedule=Component("constant"),
+        batch_size=128,
+        epochs=100,
+        layers=tuple(f"conv{number}" for number in range(1, 12)),
+        perturbed=Component("perturbation_svd", num_examples=10),
+        num_examples=5000,
+        checkpoints=Checkpoints(per_decade=4, fraction=0.05),
+        replicates=5,
+    ),
+    "blog": Protocol(
+        model=Component("mnist_cnn"),
+        dataset="mnist",
+        images={},
+        optimizer=Component("sgd", learning_rate=0.05),
+        schedule=Component("constant"),
+        batch_size=64,
+        epochs=30,
+        layers=("conv1", "conv2", "hidden1"),
+        perturbed=Component("perturbation_svd", num_examples=50),
+        num_examples=1000,
+        checkpoints=Checkpoints(every_epochs=1),
+        replicates=3,
+    ),
+}
+
+
+def representation_dynamics(
+    *,
+    preset: Annotated[
+        Preset, Field(description="minutes; the protocol of SVCCA and PWCCA; or that of the perturbations")
+    ] = "quick",
+    method: Annotated[Method, Field(description="how layers are compared over the training")] = "debiased_cka",
+    replicates: Annotated[
+        int | None, Field(ge=1, description="networks of true and of random labels each; the preset's if none")
+    ] = None,
+    epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
+    images: Annotated[
+        str, Field(description="the images in another form: an .npz file, or a folder of image files")
+    ] = "",
+) -> Study:
+    """Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?"""
+    protocol = PROTOCOLS[preset]
+    similarity = Component(
+        SIMILARITY,
+        method=method,
+        positions="features" if method == "debiased_cka" else "mean",
+        layers=(*protocol.layers, "output"),
+        across=True,
+        num_examples=protocol.num_examples,
+    )
+    grams = Component(GRAM, positions="mean", layers=protocol.layers, num_examples=min(1000, protocol.num_examples))
+    return Study(
+        name="representation_dynamics" if preset == "quick" else f"representation_dynamics_{preset}",
+        question="Which layers settle first, do networks that generalise end alike, and what do layers make of small "
+        "noise?",
+        expected=EXPECTED[preset],
+        trials=tuple(
+            _trial(protocol, fraction, images, epochs or protocol.epochs, replicate)
+            for fraction in (0.0, 1.0)
+            for replicate in range(replicates or protocol.replicates)
+        ),
+        axes=("corruption.fraction",),
+        measured=(
+            Measured(similarity, at="checkpoints"),
+            Measured(protocol.perturbed, at="checkpoints"),
+            Measured(grams),
+        ),
+        checkpoints=protocol.checkpoints,
+        presentation=presentation(protocol),
+    )
+
+
+def _trial(protocol: Protocol, fraction: float, images: str, epochs: int, replicate: int) -> TrialSpec:
+    """All on the same images and, if they are random, the same labels; only initial weights and order differ."""
+    return TrialSpec(
+        dataset=_dataset(protocol, images),
+        corruption=Component("random_labels", fraction=fraction),
+        model=protocol.model,
+        optimizer=protocol.optimizer,
+        schedule=protocol.schedule,
+        fit=Component("sgd", epochs=epochs, batch_size=protocol.batch_size),
+        init_seed=replicate,
+        order_seed=replicate,
+    )
+
+
+def _dataset(protocol: Protocol, images: str) -> Component:
+    """The published data set, or the images of an .npz file or a folder in its place."""
+    if not images:
+        return Component(protocol.dataset, **protocol.images)
+    own = {"normalization": "dataset", **protocol.images}
+    if images.endswith(".npz"):
+        return Component("arrays", path=images, channels_last=protocol.dataset == "cifar10", **own)
+    return Component("image_folder", path=images, **own)
+
+
+EXPECTED: Mapping[Preset, str] = {"quick": "", "paper": "", "blog": ""}
+
+
+def presentation(protocol: Protocol) -> Presentation:
+    """First which layers settle, then the groups, then the perturbations."""
+    labels = Axis("corruption.fraction", "labels", names={"true labels": LABELS[TRUE], "random labels": LABELS[RANDOM]})
+    similar = [Series(f"{SIMILARITY}/layer.{layer}", layer) for layer in protocol.layers]
+    return Presentation(
+        x=labels,
+        courses=Courses(
+            (
+                *(Panel(f"similarity to its final self, {each.label}", (each,)) for each in similar),
+                Panel("error", (Series("train/error", "train"), Series("test/error", "test"))),
+            ),
+            log=True,
+        ),
+        array_maps=(
+            ArrayMaps(
+                tuple(
+                    ArrayMap(f"after {share:.0%} of the training", f"{SIMILARITY}/across", least=0, most=1, when=share)
+                    for share in (0.0, 0.35, 0.75, 1.0)
+                ),
+                "layer of the final network",
+                "layer",
+                mean=True,
+            ),
+        ),
+        groups=Groups(
+            "Groups of networks",
+            tuple(Series(f"{GRAM}/layer.{layer}", layer) for layer in protocol.layers),
+            LABELS,
+            published_deep="yes: within generalising < within memorising, about between",
+            published_early="yes: early layers are about as similar in all",
+        ),
+        panels=(
+            Panel("tau of depth and settling", (Series("settling/order", "at 0.9"), Series("way/order", "half way"))),
+            Panel("train error", (Series("train/error", "train"),)),
+        ),
+        claims=(
+            Exceeds("settling/order", "tau of depth and the step from which similarity is above 0.9", 0.0, "yes"),
+            Exceeds("way/order", "tau of depth and the step from which half of the way is gone", 0.0),
+        ),
+        derived=(*_settling(protocol.layers), *_perturbed(protocol)),
+        also=(_perturbations(protocol, labels),),
+    )
+
+
+def _settling(layers: tuple[str, ...]) -> tuple[Derived, ...]:
+    """When each layer is like its final self, absolutely and from where it began; and the order of that."""
+    quantities = [(layer, f"{SIMILARITY}/layer.{layer}") for layer in layers]
+    return (
+        *(Settled(f"settling/{layer}", quantity, 0.9) for layer, quantity in quantities),
+        *(Settled(f"way/{layer}", quantity, 0.5, of_the_way=True) for layer, quantity in quantities),
+        *(DepthOrder(f"{name}/order", tuple(f"{name}/{layer}" for layer in layers)) for name in ("settling", "way")),
+    )
+
+
+def _perturbed(protocol: Protocol) -> tuple[Derived, ...]:
+    """What is beside the first singular value, over the variance of the noise; how the share of that value falls."""
+    largest = max(SIGMAS)
+    return tuple(
+        each
+        for layer in protocol.layers
+        for each in (
+            *(
+                Rescaled(f"beside/{layer}/{sigma}", _share(layer, sigma), -1 / sigma**2, 1 / sigma**2)
+                for sigma in SIGMAS
+            ),
+            Rescaled(
+                f"beside/{layer}/linear", _share(layer, largest, "linear_share_1"), -1 / largest**2, 1 / largest**2
+            ),
+            Likeness(f"likeness/{layer}", tuple(f"beside/{layer}/{sigma}" for sigma in SIGMAS)),
+            Fall(f"fall/{layer}", _share(layer, largest)),
+        )
+    )
+
+
+def _share(layer: str, sigma: float, field: str = "share_1") -> str:
+    return f"{SPECTRA}/layer.{layer}.sigma_{sigma}.{field}"
+
+
+def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
+    """The share of the first singular value over the training, with the theory of small noise."""
+    largest, layers = max(SIGMAS), protocol.layers
+    claims: list[Claim] = [
+        Exceeds(f"fall/{layer}", f"fall of the first share in {layer}, sigma {largest}", 0.0, published)
+        for layer, published in zip(layers, _published(layers), strict=True)
+    ]
+    claims += [
+        Exceeds(f"likeness/{layer}", f"least over largest of 1 - EVR_1 over sigma squared in {layer}", 0.9)
+        for layer in layers
+    ]
+    return Presentation(
+        x=labels,
+        courses=Courses(
+            (
+                *(
+                    Panel(
+                        f"EVR_1 in {layer}",
+                        (
+                            Series(_share(layer, largest), f"sigma {largest}"),
+                            Series(_share(layer, largest, "linear_share_1"), "linear theory"),
+                        ),
+                    )
+                    for layer in layers
+                ),
+                *(
+                    Panel(
+                        f"(1 - EVR_1) / sigma², {layer}",
+                        tuple(Series(f"beside/{layer}/{sigma}", f"sigma {sigma}") for sigma in SIGMAS),
+                        log=True,
+                    )
+                    for layer in layers
+                ),
+            ),
+            log=True,
+        ),
+        panels=(
+            Panel("fall of EVR_1", tuple(Series(f"fall/{layer}", layer) for layer in layers)),
+            Panel(
+                "least over largest (1 - EVR_1) / sigma²", tuple(Series(f"likeness/{layer}", layer) for layer in layers)
+            ),
+        ),
+        claims=tuple(claims),
+    )
+
+
+def _published(layers: tuple[str, ...]) -> list[str]:
+    return ["yes, in convolutional layers" if layer.startswith("conv") else "less in later layers" for layer in layers]
+
+
+if __name__ == "__main__":
+    from sweeps.__main__ import main
+
+    main(representation_dynamics)
