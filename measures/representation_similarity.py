@@ -60,7 +60,7 @@ def representation_similarity(
     each is one more example, as SVCCA does. Which layers become like their final self first is figure 3 of Raghu,
     Gilmer, Yosinski, Sohl-Dickstein, arXiv 1706.05806. None of `layers` named: all of the snapshot's. With `across`
     the array `across` holds every layer of the first network (rows) against every one of the second, NaN where the
-    method cannot compare the two. Costs a forward pass of `num_examples` examples through both networks, and the method
+    method cannot compare the two, and `depth` counts them from 1. Costs a forward pass of `num_examples` examples through both networks, and the method
     on every layer, or every pair of layers.
 
     >>> from torch import nn, randn, zeros
@@ -89,7 +89,7 @@ def representation_similarity(
         values |= _fields(f"layer.{layer}", found)
         if isinstance(found, CanonicalCorrelation):
             notes += [f"Layer {layer}: {note}" for note in found.notes]
-    arrays = {"across": _across(first, second, METHODS[method])} if across else {}
+    arrays = {"across": _across(first, second, METHODS[method]), "depth": np.arange(len(chosen)) + 1} if across else {}
     if positions == "examples":
         notes.append("Positions of one image are not independent: standard errors are too small.")
     return Measurement(values, arrays, tuple(notes))

@@ -8,64 +8,12 @@ in the order in which a presentation declares them, so that one can be of those 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from orchestrator.derived_kinds import Derived, DepthOrder, Fall, Likeness, Rescaled, Settled
 from orchestrator.table import Results, Row
 
 Course = Mapping[int, float]
-
-
-@dataclass(frozen=True)
-class Rescaled:
-    """A quantity times `factor` plus `offset`, at every step."""
-
-    name: str
-    quantity: str
-    factor: float
-    offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class Fall:
-    """The first value of a quantity less the last one: how much it has fallen, negative if it has risen."""
-
-    name: str
-    quantity: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The step from which on a quantity is at least at a level, to the end.
-
-    The level is a value of the quantity or, `of_the_way`, that share of the way from its first value to 1.
-    """
-
-    name: str
-    quantity: str
-    level: float
-    of_the_way: bool = False
-
-
-@dataclass(frozen=True)
-class DepthOrder:
-    """Kendall's tau of quantities, named in the order of depth, and depth: 1 if each is larger than all before it.
-
-    Pairs of equal quantities count as 0.
-    """
-
-    name: str
-    quantities: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """The least of some positive quantities over the largest: 1 if they are equal."""
-
-    name: str
-    quantities: tuple[str, ...]
-
-
-Derived = Rescaled | Fall | Settled | DepthOrder | Likeness
 
 
 def with_derived(results: Results, derived: Sequence[Derived]) -> Results:

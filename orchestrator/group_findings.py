@@ -61,7 +61,9 @@ def _comparison(
 
 def group_findings(groups: Groups | None, found: tuple[ComparedGroups, ...]) -> Iterator[Finding]:
     """Of each method: is the first group more alike in the last layer, and does that grow with depth?"""
-    for each in found if groups is not None else ():
+    if groups is None:
+        return
+    for each in found:
         yield _deep(groups, each)
         yield _growth(groups, each)
 
@@ -111,7 +113,9 @@ def _unjudged(groups: Groups, claim: str, published: str, found: ComparedGroups)
 
 def group_blocks(groups: Groups | None, found: tuple[ComparedGroups, ...]) -> Iterator[Block]:
     """A table for each method that has a comparison."""
-    for each in found if groups is not None else ():
+    if groups is None:
+        return
+    for each in found:
         if each.comparison is not None:
             first, second = groups.groups
             yield Heading(f"{groups.label}: {words(each.method)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.claim_kinds import AtMost, Claim
-from orchestrator.derived import Derived
+from orchestrator.derived_kinds import Derived
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from measures.registry import Component
 from orchestrator.claim_kinds import Claim, Exceeds
-from orchestrator.derived import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
+from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
 from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Courses, Groups, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
@@ -17,6 +17,7 @@ Preset = Literal["quick", "paper", "blog"]
 Method = Literal["debiased_cka", "svcca", "pwcca"]
 SIMILARITY, GRAM, SPECTRA = "representation_similarity", "gram_matrices", "perturbation_svd"
 SIGMAS = (0.2, 0.1, 0.01)  # the default of the measure
+ACROSS, DEPTH = f"{SIMILARITY}/across", f"{SIMILARITY}/depth"
 TRUE, RANDOM = "networks of true labels", "networks of random labels"
 LABELS = {
     TRUE: {"corruption": "random_labels", "corruption.fraction": 0.0},
@@ -177,7 +178,7 @@ def presentation(protocol: Protocol) -> Presentation:
         array_maps=(
             ArrayMaps(
                 tuple(
-                    ArrayMap(f"after {share:.0%} of the training", f"{SIMILARITY}/across", least=0, most=1, when=share)
+                    ArrayMap(f"after {share:.0%} of the training", ACROSS, DEPTH, DEPTH, least=0, most=1, when=share)
                     for share in (0.0, 0.35, 0.75, 1.0)
                 ),
                 "layer of the final network",
@@ -217,22 +218,26 @@ def _settling(layers: tuple[str, ...]) -> tuple[Derived, ...]:
 
 def _perturbed(protocol: Protocol) -> tuple[Derived, ...]:
     """What is beside the first singular value, over the variance of the noise; how the share of that value falls."""
-    largest = max(SIGMAS)
-    return tuple(
-        each
-        for layer in protocol.layers
-        for each in (
-            *(
-                Rescaled(f"beside/{layer}/{sigma}", _share(layer, sigma), -1 / sigma**2, 1 / sigma**2)
-                for sigma in SIGMAS
-            ),
-            Rescaled(
-                f"beside/{layer}/linear", _share(layer, largest, "linear_share_1"), -1 / largest**2, 1 / largest**2
-            ),
+    least, layers = min(SIGMAS), protocol.layers
+    of_layers = (
+        (
+            *(_beside(f"beside/{layer}/{sigma}", _share(layer, sigma), sigma) for sigma in SIGMAS),
+            _beside(f"beside/{layer}/linear", _share(layer, least, "linear_share_1"), least),
             Likeness(f"likeness/{layer}", tuple(f"beside/{layer}/{sigma}" for sigma in SIGMAS)),
-            Fall(f"fall/{layer}", _share(layer, largest)),
+            Likeness(f"theory/{layer}", (f"beside/{layer}/{least}", f"beside/{layer}/linear")),
+            Fall(f"fall/{layer}", _share(layer, max(SIGMAS))),
         )
+        for layer in layers
     )
+    return (
+        *(each for of_layer in of_layers for each in of_layer),
+        DepthOrder("fall/order", tuple(f"fall/{layer}" for layer in layers)),
+        Rescaled("fall/shrinks", "fall/order", factor=-1),
+    )
+
+
+def _beside(name: str, share: str, sigma: float) -> Rescaled:
+    return Rescaled(name, share, -1 / sigma**2, 1 / sigma**2)
 
 
 def _share(layer: str, sigma: float, field: str = "share_1") -> str:
@@ -242,13 +247,23 @@ def _share(layer: str, sigma: float, field: str = "share_1") -> str:
 def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
     """The share of the first singular value over the training, with the theory of small noise."""
     largest, layers = max(SIGMAS), protocol.layers
+    ends = (layers[0], layers[-1])
     claims: list[Claim] = [
-        Exceeds(f"fall/{layer}", f"fall of the first share in {layer}, sigma {largest}", 0.0, published)
-        for layer, published in zip(layers, _published(layers), strict=True)
-    ]
-    claims += [
-        Exceeds(f"likeness/{layer}", f"least over largest of 1 - EVR_1 over sigma squared in {layer}", 0.9)
-        for layer in layers
+        *(
+            Exceeds(f"fall/{layer}", f"fall of EVR_1 in {layer}, sigma {largest}", 0.0, _published(layer))
+            for layer in layers
+        ),
+        Exceeds("fall/shrinks", "minus tau of depth and that fall", 0.0, "yes: it falls less in later layers"),
+        *(
+            Exceeds(f"likeness/{layer}", f"least over largest of (1 - EVR_1) / sigma² of three sigmas in {layer}", 0.9)
+            for layer in ends
+        ),
+        *(
+            Exceeds(
+                f"theory/{layer}", f"likeness of 1 - EVR_1 to that of the linear theory in {layer}, least sigma", 0.98
+            )
+            for layer in ends
+        ),
     ]
     return Presentation(
         x=labels,
@@ -268,7 +283,6 @@ def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
                     Panel(
                         f"(1 - EVR_1) / sigma², {layer}",
                         tuple(Series(f"beside/{layer}/{sigma}", f"sigma {sigma}") for sigma in SIGMAS),
-                        log=True,
                     )
                     for layer in layers
                 ),
@@ -277,16 +291,15 @@ def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
         ),
         panels=(
             Panel("fall of EVR_1", tuple(Series(f"fall/{layer}", layer) for layer in layers)),
-            Panel(
-                "least over largest (1 - EVR_1) / sigma²", tuple(Series(f"likeness/{layer}", layer) for layer in layers)
-            ),
+            Panel("likeness of three sigmas", tuple(Series(f"likeness/{layer}", layer) for layer in layers)),
+            Panel("likeness to the theory", tuple(Series(f"theory/{layer}", layer) for layer in layers)),
         ),
         claims=tuple(claims),
     )
 
 
-def _published(layers: tuple[str, ...]) -> list[str]:
-    return ["yes, in convolutional layers" if layer.startswith("conv") else "less in later layers" for layer in layers]
+def _published(layer: str) -> str:
+    return "yes" if layer.startswith("conv") else "less than in earlier layers"
 
 
 if __name__ == "__main__":
