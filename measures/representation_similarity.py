@@ -60,8 +60,8 @@ def representation_similarity(
     each is one more example, as SVCCA does. Which layers become like their final self first is figure 3 of Raghu,
     Gilmer, Yosinski, Sohl-Dickstein, arXiv 1706.05806. None of `layers` named: all of the snapshot's. With `across`
     the array `across` holds every layer of the first network (rows) against every one of the second, NaN where the
-    method cannot compare the two, and `depth` counts them from 1. Costs a forward pass of `num_examples` examples through both networks, and the method
-    on every layer, or every pair of layers.
+    method cannot compare the two, and `depth` counts them from 1. Costs a forward pass of `num_examples` examples
+    through both networks, and the method on every layer, or every pair of layers.
 
     >>> from torch import nn, randn, zeros
     >>> from measures import Snapshot, Split

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.derived_kinds import Derived, DepthOrder, Fall, Likeness, Rescaled, Settled
+from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
 from orchestrator.table import Results, Row
 
 Course = Mapping[int, float]
