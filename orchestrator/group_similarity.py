@@ -110,30 +110,33 @@ def distances(grams: Sequence[Floats], method: str) -> Floats:
 def compared(of_layers: Sequence[Floats], num_first: int, generator: np.random.Generator) -> Comparison:
     """Groups by the distances of each layer (networks, networks), of which the first so many networks are the first."""
     num_second = len(of_layers[0]) - num_first
-    samples = [_draw(num_first, num_second, generator) for _ in range(RESAMPLES)]
-    everyone = np.arange(num_first), np.arange(num_second) + num_first
-    drawn = np.array([[_means(matrix, *groups) for matrix in of_layers] for groups in (everyone, *samples)])
-    layers = tuple(LayerComparison(*(_spread(drawn[:, i, k]) for k in range(6))) for i in range(len(of_layers)))
-    growth = _spread(drawn[:, -1, 5] - drawn[:, 0, 5])
-    return Comparison(layers, growth, num_first, num_second)
+    # How often each network is there: once in what was measured, then as the resamples have drawn it.
+    first, second = (np.vstack([np.ones(num), _resamples(num, generator)]) for num in (num_first, num_second))
+    nobody = np.zeros_like
+    one, other = np.hstack([first, nobody(second)]), np.hstack([nobody(first), second])
+    drawn = np.array([_means(matrix, one, other) for matrix in of_layers])
+    layers = tuple(LayerComparison(*(_spread(each) for each in of_layer)) for of_layer in drawn)
+    return Comparison(layers, _spread(drawn[-1, -1] - drawn[0, -1]), num_first, num_second)
 
 
-def _draw(num_first: int, num_second: int, generator: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return generator.integers(num_first, size=num_first), generator.integers(num_second, size=num_second) + num_first
+def _resamples(num: int, generator: np.random.Generator) -> Floats:
+    """How often each of the networks is drawn (resamples, networks), as many as there are, with replacement."""
+    return generator.multinomial(num, np.full(num, 1 / num), size=RESAMPLES).astype(np.float64)
 
 
-def _means(matrix: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> tuple[float, ...]:
-    """Mean distances within, within and between, differences to the first and the lesser of these; NaN if unknown."""
-    own, other, between = (
-        _mean(matrix[np.ix_(rows, columns)]) for rows, columns in ((first, first), (second, second), (first, second))
-    )
-    return own, other, between, other - own, between - own, min(other - own, between - own)
+def _means(matrix: Floats, one: Floats, other: Floats) -> Floats:
+    """Mean distances within, within and between, differences to the first and the lesser of these, by resample."""
+    own, others, between = (_mean(matrix, *pair) for pair in ((one, one), (other, other), (one, other)))
+    differences = others - own, between - own
+    return np.array([own, others, between, *differences, np.minimum(*differences)])
 
 
-def _mean(values: Floats) -> float:
-    """Over the pairs whose distance is known; a network and itself have none."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else math.nan
+def _mean(matrix: Floats, one: Floats, other: Floats) -> Floats:
+    """Over the pairs whose distance is known, as often as they are there; a network and itself have none."""
+    known = np.isfinite(matrix)
+    total = np.einsum("ri,ij,rj->r", one, np.where(known, matrix, 0), other)
+    count = np.einsum("ri,ij,rj->r", one, known.astype(np.float64), other)
+    return np.divide(total, count, out=np.full(len(total), math.nan), where=count > 0)
 
 
 def _spread(drawn: Floats) -> Spread:
