@@ -28,6 +28,7 @@ from orchestrator.study import Study, run_name
 from orchestrator.work import Work
 from workers.datasets.prepared import Prepared, prepared
 from workers.disk_space import DiskFull
+from workers.own_entries import read_own_entries
 from workers.record import RunRecord
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
@@ -51,6 +52,7 @@ class Settings:
     cpus: int | None = None  # of a Ray of our own; all of the machine's if None
     devices_per_trial: float = 1.0  # GPUs where there are any, else CPU cores; below 1, several trials share a GPU
     command: str = ""  # that declares this study again, for the report
+    studies: Path | None = None  # file or package of a user's own entries
 
     @property
     def store_uri(self) -> str:
@@ -79,11 +81,12 @@ class Settings:
         except StoreError as error:
             raise CannotStart(str(error)) from None
 
-    @property
+    @cached_property
     def runtime(self) -> Runtime:
         """Surroundings of every trial."""
         cache = Path(os.environ.get("GENSWEEP_CACHE") or Path.home() / ".cache" / "gensweep")
-        return Runtime(tracking_uri=self.store_uri, cache=cache)
+        own = None if self.studies is None else read_own_entries(self.studies)
+        return Runtime(tracking_uri=self.store_uri, cache=cache, own=own)
 
 
 class Launch:
