@@ -118,7 +118,7 @@ def single_directions(
         name=f"single_directions{suffix}",
         question="Does a network that memorises lean on more of its units than one that generalises, and does that "
         "show in time?",
-        expected=EXPECTED,
+        expected=EXPECTED[preset],
         trials=tuple(
             _trial(protocol, network, width, images, epochs or protocol.epochs, *cell)
             for width in protocol.widths
@@ -181,7 +181,18 @@ def _dataset(network: Network, images: str, settings: Mapping[str, int | str | N
     return Component("image_folder", path=images, normalization="dataset", **settings)
 
 
-EXPECTED = ""
+EXPECTED: Mapping[Preset, str] = {
+    "quick": (
+        "Morcos et al.: AUC of ablation and of noise fall with the corrupted fraction of labels, all of them fitted; test "
+        "error falls as AUC rises; AUC is largest where test loss is least, and falls from there; selectivity does not "
+        "predict importance."
+    ),
+    "paper": (
+        "Morcos et al. 2018: the same, over six corrupted fractions; among 200 clean networks generalisation goes with "
+        "AUC; AUC drops at the step where test loss turns up (rank correlation of the two -0.73); over a sweep of 96 "
+        "settings AUC and test accuracy correlate with 0.91. The last two numbers are from memory of the paper."
+    ),
+}
 
 
 def presentation(protocol: Protocol, cells: list[tuple[float, float, int]]) -> Presentation:
