@@ -25,6 +25,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
         function_space_dimensionality,
         predictive_dimensionality,
     )
+    from measures.gram_matrices import gram_matrices
     from measures.gride import ScaleCurve, ScaleEstimate, gride
     from measures.hessian_spectrum import hessian_spectrum
     from measures.homogeneity import PerturbationCurve, homogeneity, perturbation_curve
@@ -75,6 +76,7 @@ measures = registry(
         classifier_change,
         dropout_bound,
         far_lipschitz_bound,
+        gram_matrices,
         hessian_spectrum,
         homogeneity,
         intrinsic_dimension,
@@ -167,6 +169,7 @@ __all__ = [
     "flattened",
     "function_space_dimensionality",
     "ggn_operator",
+    "gram_matrices",
     "gride",
     "hessian_operator",
     "hessian_spectrum",

@@ -154,5 +154,30 @@ class Coincides:
     published: str = ""
 
 
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | PairedTrend | Coincides
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Concordance | Turns | Correlates | Coincides
+@dataclass(frozen=True)
+class TurnsWith:
+    """Claim: of a `Turning`, its name given, one quantity is largest when the other one is least.
+
+    It is judged over all columns at once.
+    """
+
+    turning: str
+    label: str
+    other_label: str
+    published: str = ""
+
+
+Claim = (
+    FirstZero
+    | Peak
+    | Follows
+    | Rises
+    | Exceeds
+    | Agrees
+    | Turns
+    | Correlates
+    | PairedTrend
+    | Concordance
+    | Coincides
+    | TurnsWith
+)

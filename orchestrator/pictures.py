@@ -53,6 +53,7 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]
     for maps, arrays in zip(presentation.array_maps, part.array_maps, strict=True):
         labels = [each.label for each in maps.maps]
         yield array_figure(maps, arrays), f"{', '.join(labels)}, by {part.x_label}", _array_caption(part, maps, arrays)
+    yield from _group_figures(part)
     if presentation.maps is not None:
         labels = [each.label for each in presentation.maps.maps]
         drawn = heat_maps(columns, presentation, results.trials)
@@ -64,6 +65,18 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]
         labels = [panel.label for panel in presentation.panels]
         drawn = figure(columns, presentation, part.findings)
         yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part)
+
+
+def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str]]":
+    from orchestrator.group_figure import group_figure
+
+    groups = part.presentation.groups
+    if groups is not None and any(each.comparison is not None for each in part.groups):
+        caption = (
+            "Mean distances, 1 less the similarity, over pairs of networks. Bars are 95 % bootstrap intervals over "
+            "networks; the three lines are set apart sideways so that none hides another."
+        )
+        yield group_figure(groups, part.groups), f"{groups.label}: distances within and between groups", caption
 
 
 def _axes(part: Part) -> str:
