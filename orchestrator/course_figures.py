@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -17,8 +18,10 @@ from matplotlib.typing import LineStyleType
 from orchestrator.courses import Course
 from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, THRESHOLD_COLOUR, style, wrapped
+from orchestrator.interaction import Spot, Tags, tell, tell_keys
+from orchestrator.judgement import spread, value
 from orchestrator.numerals import position
-from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation
+from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation, Series
 
 # Of the first quantity of a panel, the second, the third.
 LINE_STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
@@ -41,12 +44,14 @@ def course_figure(courses: Sequence[Course], columns: Sequence[Column], presenta
         rows = drawing.subplots(len(shown.panels), len(columns), sharex=True, sharey="row", squeeze=False)
         for number, (panel, row) in enumerate(zip(shown.panels, rows, strict=True)):
             for column, axes in zip(columns, row, strict=True):
-                _draw(axes, panel, [each for each in courses if each.column == column.label], colours)
-                _mark(axes, shown, column, colours)
+                _draw(axes, panel, [each for each in courses if each.column == column.label], colours, x)
+                _mark(axes, shown, column, colours, x)
             row[0].set_ylabel(wrapped(panel.label, LABEL_CHARACTERS))
             keys = [*(_lines(x, colours, shown) if number == 0 else []), *_quantities(panel)]
             if keys:
-                row[-1].legend(handles=keys, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+                handles = [handle for handle, _ in keys]
+                legend = row[-1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+                tell_keys(legend, [tags for _, tags in keys])
         for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
             bottom.set_xlabel("training step")
             if presentation.columns is not None:
@@ -64,7 +69,7 @@ def _colours(x: Axis, count: int) -> Sequence[str]:
     return [to_hex(scale(DARK_PART * i / max(1, count - 1))) for i in range(count)]
 
 
-def _draw(axes: Axes, panel: Panel, courses: Sequence[Course], colours: Mapping[float, str]) -> None:
+def _draw(axes: Axes, panel: Panel, courses: Sequence[Course], colours: Mapping[float, str], x: Axis) -> None:
     if panel.log:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
@@ -73,35 +78,48 @@ def _draw(axes: Axes, panel: Panel, courses: Sequence[Course], colours: Mapping[
         for course in (each for each in courses if each.quantity == series.quantity):
             colour = colours[course.x]
             xs, means = [point.x for point in course.points], [point.mean for point in course.points]
-            axes.plot(xs, means, color=colour, linestyle=line_style)
+            artists: list[Artist] = [*axes.plot(xs, means, color=colour, linestyle=line_style)]
             band = [(p.x, p.mean - p.stderr, p.mean + p.stderr) for p in course.points if p.stderr is not None]
             if band:
                 steps, lows, highs = zip(*band, strict=True)
-                axes.fill_between(steps, lows, highs, color=colour, alpha=BAND_OPACITY, linewidth=0)
+                artists.append(axes.fill_between(steps, lows, highs, color=colour, alpha=BAND_OPACITY, linewidth=0))
+            spots = [Spot(p.x, p.mean, f"step {p.x:,.0f}\n{value(p)}{spread(p)}\nn = {p.n}") for p in course.points]
+            line = f"{panel.label}: {series.label}\n{x.label} {position(course.x, x.names)}\n{course.column}"
+            tell(artists, {**_x_tags(x, course.x), **_quantity_tags(series)}, line, spots)
 
 
-def _mark(axes: Axes, courses: Courses, column: Column, colours: Mapping[float, str]) -> None:
+def _x_tags(x: Axis, at: float) -> Tags:
+    return {"x": position(at, x.names)}
+
+
+def _quantity_tags(series: Series) -> Tags:
+    return {"quantity": series.quantity}
+
+
+def _mark(axes: Axes, courses: Courses, column: Column, colours: Mapping[float, str], x: Axis) -> None:
     """Where the mark is, if every replicate has got there."""
     points = () if courses.mark is None else column.curves[courses.mark.quantity].points
     for point in points:
         if not point.at_least and point.n == column.replicates[point.x]:
-            axes.axvline(point.mean, color=colours[point.x], linestyle=MARK_STYLE, linewidth=1, zorder=1)
+            line = axes.axvline(point.mean, color=colours[point.x], linestyle=MARK_STYLE, linewidth=1, zorder=1)
+            tell([line], _x_tags(x, point.x))
 
 
-def _lines(x: Axis, colours: Mapping[float, str], courses: Courses) -> list[Line2D]:
-    """What the colours are, and the mark, for a legend; of many numbers, some."""
+def _lines(x: Axis, colours: Mapping[float, str], courses: Courses) -> list[tuple[Line2D, Tags]]:
+    """What the colours are, and the mark, for a legend, and what each stands for; of many numbers, some."""
     shown = list(colours)[:: math.ceil(len(colours) / MOST_KEYS)]
     names = [position(at, x.names).replace("_", " ") for at in shown]
     labels = names if x.names else [f"{x.label} {name}" for name in names]
-    keys = [_key(label, "-", colours[at]) for label, at in zip(labels, shown, strict=True)]
-    return keys if courses.mark is None else [*keys, _key(courses.mark.label, MARK_STYLE, THRESHOLD_COLOUR)]
+    keys = [(_key(label, "-", colours[at]), _x_tags(x, at)) for label, at in zip(labels, shown, strict=True)]
+    return keys if courses.mark is None else [*keys, (_key(courses.mark.label, MARK_STYLE, THRESHOLD_COLOUR), {})]
 
 
-def _quantities(panel: Panel) -> list[Line2D]:
+def _quantities(panel: Panel) -> list[tuple[Line2D, Tags]]:
     """What the line styles are, for a legend, where they tell several quantities apart."""
     if len(panel.series) < 2:
         return []
-    return [_key(series.label, line, "black") for series, line in zip(panel.series, LINE_STYLES, strict=False)]
+    lines = zip(panel.series, LINE_STYLES, strict=False)
+    return [(_key(series.label, line, "black"), _quantity_tags(series)) for series, line in lines]
 
 
 def _key(label: str, line: LineStyleType, colour: str) -> Line2D:

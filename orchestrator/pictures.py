@@ -13,21 +13,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in both formats, what it shows in words, and how to read it."""
+    """A figure in both formats, what it shows in words, how to read it, and what is told of its parts."""
 
     png: bytes
     svg: bytes
     description: str
     caption: str
+    told: str
 
 
 def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
     """Of each part that has something to draw: its courses, its maps, its panels."""
-    from orchestrator.drawing import render  # here: it loads Matplotlib, which most commands do without
+    from orchestrator.drawing import render  # here: they load Matplotlib, which most commands do without
+    from orchestrator.interaction import interactive
 
     for part in parts:
         for figure, description, caption in _figures(part, results):
-            yield Drawing(render(figure, "png"), render(figure, "svg"), description, caption)
+            svg, told = interactive(figure)
+            yield Drawing(render(figure, "png"), svg, description, caption, told)
 
 
 def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]":

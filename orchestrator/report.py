@@ -63,7 +63,8 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
     shown = tuple(parts(results, presentation, np.random.default_rng(BOOTSTRAP_SEED)))
     drawn = {f"figure{i if i > 1 else ''}": each for i, each in enumerate(drawings(shown, results), start=1)}
     pictures = [
-        Picture(f"{name}.png", each.svg.decode(), each.description, each.caption) for name, each in drawn.items()
+        Picture(f"{name}.png", each.svg.decode(), each.description, each.caption, each.told)
+        for name, each in drawn.items()
     ]
     league = league_report(results, presentation.league, np.random.default_rng(BOOTSTRAP_SEED))
     blocks = _blocks(header, results, shown, pictures, league.blocks)
