@@ -64,7 +64,7 @@ def _write(first: Summary, second: Summary, pairs: tuple[Pair, ...], folder: Pat
 
     drawing = comparison_figure(first, second)
     svg, told = interactive(drawing)
-    caption = "Points are means over replicates, bars ± 1 standard error where one is known."
+    caption = "Points are means over replicates, bars ± 1 standard error where one is known. Numbers: comparison.csv."
     picture = Picture("figure.png", svg.decode(), f"{first.label} beside {second.label}", caption, told)
     blocks = comparison_blocks(first, second, pairs, picture)
     files = {

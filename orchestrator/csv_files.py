@@ -20,7 +20,7 @@ def data(results: Results) -> bytes:
     lines = (
         (*described[row.trial_id], row.step, row.quantity, row.value, row.stderr, row.at_least) for row in results.rows
     )
-    return _csv(("trial_id", "name", *names, "state", "step", "quantity", "value", "stderr", "at_least"), lines)
+    return as_csv(("trial_id", "name", *names, "state", "step", "quantity", "value", "stderr", "at_least"), lines)
 
 
 def trials(results: Results) -> bytes:
@@ -33,43 +33,57 @@ def trials(results: Results) -> bytes:
             *_parameters(trial, names),
             trial.state,
             trial.seconds,
+            trial.device,
+            trial.run_id,
             trial.interpolation_threshold,
             trial.failure,
             "; ".join(trial.notes),
         )
         for trial in results.trials
     )
-    header = ("trial_id", "name", *names, "state", "seconds", "interpolation_threshold", "failure", "notes")
-    return _csv(header, lines)
+    header = (
+        "trial_id",
+        "name",
+        *names,
+        "state",
+        "seconds",
+        "device",
+        "run_id",
+        "interpolation_threshold",
+        "failure",
+        "notes",
+    )
+    return as_csv(header, lines)
 
 
 def summary(parts: Sequence[Part]) -> bytes:
     """One line for each point of each curve and each cell of each map, which are the same points."""
     lines = (
-        (part.x_label, column.label, quantity, position(point.x, part.names), *_point_numbers(point))
+        (part.x_label, column.label, quantity, position(point.x, part.names), *point_numbers(point))
         for part in parts
         for column in part.columns
         for quantity, curve in column.curves.items()
         for point in curve.points
     )
-    return _csv(("axis", "column", "quantity", "x", *POINT), lines)
+    return as_csv(("axis", "column", "quantity", "x", *POINT), lines)
 
 
 def over_steps(parts: Sequence[Part]) -> bytes:
     """One line for each point of each course."""
     lines = (
-        (part.x_label, course.column, course.quantity, position(course.x, part.names), point.x, *_point_numbers(point))
+        (part.x_label, course.column, course.quantity, position(course.x, part.names), point.x, *point_numbers(point))
         for part in parts
         for course in part.courses
         for point in course.points
     )
-    return _csv(("axis", "column", "quantity", "x", "step", *POINT), lines)
+    return as_csv(("axis", "column", "quantity", "x", "step", *POINT), lines)
 
 
 POINT = ("mean", "stderr", "n", "lowest", "highest", "at_least")
 
 
-def _point_numbers(point: Point) -> tuple[float | None, ...]:
+def point_numbers(point: Point) -> tuple[float | None, ...]:
+    """A point, as `POINT` names it."""
     return (point.mean, point.stderr, point.n, point.low, point.high, point.at_least)
 
 
@@ -81,7 +95,8 @@ def _parameters(trial: Trial, names: Sequence[str]) -> tuple[object, ...]:
     return tuple(trial.parameters.get(name) for name in names)
 
 
-def _csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> bytes:
+def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> bytes:
+    """A file of these lines, in which no number is rounded."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)

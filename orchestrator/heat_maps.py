@@ -123,7 +123,8 @@ def _draw(
         return
     edges = np.arange(len(grid.xs) + 1) - 0.5, np.arange(len(grid.columns) + 1) - 0.5
     image = axes.pcolormesh(*edges, shown, cmap=COLOURS, norm=_norm(each, float(shown.min()), float(shown.max())))
-    tell_cells(image, each.label, Cells(*(list(edge) for edge in edges), _told(grid, each.quantity, diverged, labels)))
+    texts = _told(grid, each.quantity, diverged, labels)
+    tell_cells(image, each.label, Cells(edges[0].tolist(), edges[1].tolist(), texts))
     ends = "max" if each.most is not None and shown.max() > each.most else "neither"
     bar = drawing.colorbar(image, ax=axes, location="top", shrink=0.95, aspect=30, pad=0.02, extend=ends)
     bar.set_label(wrapped(each.label, 2 * LABEL_CHARACTERS))

@@ -76,7 +76,7 @@ def _caption(results: Results, league: League) -> str:
         "Ψ, the mean over the axes of the granulated Kendall coefficient, and Kendall's tau over all pairs, with 95 % "
         "bootstrap intervals over replicates; one that is narrower than its dot is hidden by it. Open signs are the "
         "axes by themselves. Contenders are in the order of the first target. "
-        f"Replicates differ in {differing}."
+        f"Replicates differ in {differing}. Numbers: league.csv."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.figure_files import courses_csv, maps_csv, panels_csv, scatter_csv
 from orchestrator.parts import Part
 from orchestrator.table import Results
 
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in both formats, what it shows in words, how to read it, and what is told of its parts."""
+    """A figure in both formats, in words, how to read it, what is told of its parts, and its numbers."""
 
     png: bytes
     svg: bytes
     description: str
     caption: str
     told: str
+    csv: bytes
 
 
 def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
@@ -28,12 +30,12 @@ def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
     from orchestrator.interaction import interactive
 
     for part in parts:
-        for figure, description, caption in _figures(part, results):
+        for figure, description, caption, csv in _figures(part, results):
             svg, told = interactive(figure)
-            yield Drawing(render(figure, "png"), svg, description, caption, told)
+            yield Drawing(render(figure, "png"), svg, description, caption, told, csv)
 
 
-def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]":
+def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, bytes]]":
     from orchestrator.course_figures import course_figure
     from orchestrator.figures import figure
     from orchestrator.heat_maps import heat_maps
@@ -45,18 +47,24 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]
     if presentation.courses is not None:
         labels = [panel.label for panel in presentation.courses.panels]
         drawn = course_figure(part.courses, columns, presentation)
-        yield drawn, f"{', '.join(labels)}, over training steps, by {part.x_label}", _course_caption(part)
+        yield (
+            drawn,
+            f"{', '.join(labels)}, over training steps, by {part.x_label}",
+            _course_caption(part),
+            courses_csv(part),
+        )
     if presentation.maps is not None:
         labels = [each.label for each in presentation.maps.maps]
         drawn = heat_maps(columns, presentation, results.trials)
-        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _map_caption(part)
+        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _map_caption(part), maps_csv(part)
     if presentation.scatter is not None:
         labels = [presentation.scatter.y.label, presentation.scatter.x.label]
-        yield scatter_figure(columns, presentation), " against ".join(labels), _scatter_caption(part)
+        drawn = scatter_figure(columns, presentation)
+        yield drawn, " against ".join(labels), _scatter_caption(part), scatter_csv(part)
     if presentation.panels:
         labels = [panel.label for panel in presentation.panels]
         drawn = figure(columns, presentation, part.findings)
-        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part)
+        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part), panels_csv(part)
 
 
 def _axes(part: Part) -> str:
