@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.presentation import Axis, Follows, Panel, Peak, Presentation, Series
+from orchestrator.claim_kinds import Follows, Peak
+from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 

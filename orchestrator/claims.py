@@ -9,6 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.claim_kinds import (
+    Claim,
+    Coincides,
+    Concordance,
+    Correlates,
+    Exceeds,
+    FirstZero,
+    Follows,
+    Peak,
+    Rises,
+    Turns,
+)
 from orchestrator.concordance import concordance
 from orchestrator.correlations import correlates, turns
 from orchestrator.curves import Column, Point
@@ -18,20 +30,7 @@ from orchestrator.lags import coincides
 from orchestrator.numerals import significant
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
-from orchestrator.presentation import (
-    Axis,
-    Claim,
-    Coincides,
-    Concordance,
-    Correlates,
-    Exceeds,
-    FirstZero,
-    Follows,
-    Peak,
-    Presentation,
-    Rises,
-    Turns,
-)
+from orchestrator.presentation import Axis, Presentation
 from orchestrator.statistics import RankCorrelation, spearman
 
 

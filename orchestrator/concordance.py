@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.claim_kinds import Concordance
 from orchestrator.curves import Column
 from orchestrator.judgement import Judgement
 from orchestrator.numerals import significant
 from orchestrator.peaks import Verdict
-from orchestrator.presentation import Concordance
 
 MINIMUM_PAIRS = 10
 RESAMPLES = 2000

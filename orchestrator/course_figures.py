@@ -1,4 +1,7 @@
-"""The figure of courses: quantities over the steps of training, a line for each x, in panels as in `figures`."""
+"""The figure of courses or profiles: quantities over the steps of training, or arrays along another, a line for each x.
+
+In panels as in `figures`.
+"""
 
 # matplotlib's own types leave **kwargs of nearly every drawing method untyped:
 # pyright: reportUnknownMemberType=false
@@ -20,8 +23,8 @@ from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, THRESHOLD_COLOUR, style, wrapped
 from orchestrator.interaction import Spot, Tags, tell, tell_keys
 from orchestrator.judgement import spread, value
-from orchestrator.numerals import position
-from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation, Series
+from orchestrator.numerals import position, significant
+from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation, Profile, Profiles, Series
 
 # Of the first quantity of a panel, the second, the third.
 LINE_STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
@@ -31,11 +34,14 @@ MOST_KEYS = 10
 DARK_PART = 0.88  # of the colour scale; the rest is too pale for a line on white
 
 
-def course_figure(courses: Sequence[Course], columns: Sequence[Column], presentation: Presentation) -> Figure:
-    """Each panel in each column, with the mean step of the mark as a thin vertical line."""
-    shown, x = presentation.courses, presentation.x
-    if shown is None or x is None or not columns:
+def course_figure(
+    shown: Courses | Profiles, courses: Sequence[Course], columns: Sequence[Column], presentation: Presentation
+) -> Figure:
+    """Each panel in each column; of courses, with the mean step of the mark as a thin vertical line."""
+    x = presentation.x
+    if x is None or not columns:
         raise ValueError("nothing to draw: courses need an x axis, a panel and a trial")
+    mark = shown.mark if isinstance(shown, Courses) else None
     xs = sorted({at for column in columns for at in column.xs})
     colours = dict(zip(xs, _colours(x, len(xs)), strict=True))
     with style():
@@ -44,16 +50,16 @@ def course_figure(courses: Sequence[Course], columns: Sequence[Column], presenta
         rows = drawing.subplots(len(shown.panels), len(columns), sharex=True, sharey="row", squeeze=False)
         for number, (panel, row) in enumerate(zip(shown.panels, rows, strict=True)):
             for column, axes in zip(columns, row, strict=True):
-                _draw(axes, panel, [each for each in courses if each.column == column.label], colours, x)
-                _mark(axes, shown, column, colours, x)
+                _draw(axes, panel, [each for each in courses if each.column == column.label], colours, shown, x)
+                _draw_mark(axes, mark, column, colours, x)
             row[0].set_ylabel(wrapped(panel.label, LABEL_CHARACTERS))
-            keys = [*(_lines(x, colours, shown) if number == 0 else []), *_quantities(panel)]
+            keys = [*(_lines(x, colours, mark) if number == 0 else []), *_quantities(panel)]
             if keys:
                 handles = [handle for handle, _ in keys]
                 legend = row[-1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
                 tell_keys(legend, [tags for _, tags in keys])
         for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
-            bottom.set_xlabel("training step")
+            bottom.set_xlabel("training step" if isinstance(shown, Courses) else wrapped(shown.label, LABEL_CHARACTERS))
             if presentation.columns is not None:
                 top.set_title(column.label, fontweight="bold")
         _scale(rows[0][0], shown, [point for course in courses for point in course.points])
@@ -69,7 +75,14 @@ def _colours(x: Axis, count: int) -> Sequence[str]:
     return [to_hex(scale(DARK_PART * i / max(1, count - 1))) for i in range(count)]
 
 
-def _draw(axes: Axes, panel: Panel, courses: Sequence[Course], colours: Mapping[float, str], x: Axis) -> None:
+def _draw(
+    axes: Axes,
+    panel: Panel | Profile,
+    courses: Sequence[Course],
+    colours: Mapping[float, str],
+    shown: Courses | Profiles,
+    x: Axis,
+) -> None:
     if panel.log:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
@@ -83,9 +96,13 @@ def _draw(axes: Axes, panel: Panel, courses: Sequence[Course], colours: Mapping[
             if band:
                 steps, lows, highs = zip(*band, strict=True)
                 artists.append(axes.fill_between(steps, lows, highs, color=colour, alpha=BAND_OPACITY, linewidth=0))
-            spots = [Spot(p.x, p.mean, f"step {p.x:,.0f}\n{value(p)}{spread(p)}\nn = {p.n}") for p in course.points]
+            spots = [Spot(p.x, p.mean, f"{_at(shown, p.x)}\n{value(p)}{spread(p)}\nn = {p.n}") for p in course.points]
             line = f"{panel.label}: {series.label}\n{x.label} {position(course.x, x.names)}\n{course.column}"
             tell(artists, {**_x_tags(x, course.x), **_quantity_tags(series)}, line, spots)
+
+
+def _at(shown: Courses | Profiles, place: float) -> str:
+    return f"step {place:,.0f}" if isinstance(shown, Courses) else f"{shown.label} {significant(place)}"
 
 
 def _x_tags(x: Axis, at: float) -> Tags:
@@ -96,25 +113,25 @@ def _quantity_tags(series: Series) -> Tags:
     return {"quantity": series.quantity}
 
 
-def _mark(axes: Axes, courses: Courses, column: Column, colours: Mapping[float, str], x: Axis) -> None:
+def _draw_mark(axes: Axes, mark: Series | None, column: Column, colours: Mapping[float, str], x: Axis) -> None:
     """Where the mark is, if every replicate has got there."""
-    points = () if courses.mark is None else column.curves[courses.mark.quantity].points
+    points = () if mark is None else column.curves[mark.quantity].points
     for point in points:
         if not point.at_least and point.n == column.replicates[point.x]:
             line = axes.axvline(point.mean, color=colours[point.x], linestyle=MARK_STYLE, linewidth=1, zorder=1)
             tell([line], _x_tags(x, point.x))
 
 
-def _lines(x: Axis, colours: Mapping[float, str], courses: Courses) -> list[tuple[Line2D, Tags]]:
+def _lines(x: Axis, colours: Mapping[float, str], mark: Series | None) -> list[tuple[Line2D, Tags]]:
     """What the colours are, and the mark, for a legend, and what each stands for; of many numbers, some."""
     shown = list(colours)[:: math.ceil(len(colours) / MOST_KEYS)]
     names = [position(at, x.names).replace("_", " ") for at in shown]
     labels = names if x.names else [f"{x.label} {name}" for name in names]
     keys = [(_key(label, "-", colours[at]), _x_tags(x, at)) for label, at in zip(labels, shown, strict=True)]
-    return keys if courses.mark is None else [*keys, (_key(courses.mark.label, MARK_STYLE, THRESHOLD_COLOUR), {})]
+    return keys if mark is None else [*keys, (_key(mark.label, MARK_STYLE, THRESHOLD_COLOUR), {})]
 
 
-def _quantities(panel: Panel) -> list[tuple[Line2D, Tags]]:
+def _quantities(panel: Panel | Profile) -> list[tuple[Line2D, Tags]]:
     """What the line styles are, for a legend, where they tell several quantities apart."""
     if len(panel.series) < 2:
         return []
@@ -126,14 +143,14 @@ def _key(label: str, line: LineStyleType, colour: str) -> Line2D:
     return Line2D([], [], color=colour, linestyle=line, label=wrapped(label, LEGEND_CHARACTERS))
 
 
-def _scale(axes: Axes, courses: Courses, points: Sequence[Point]) -> None:
-    steps = sorted({point.x for point in points if point.x > 0 or not courses.log})
-    if courses.log:
+def _scale(axes: Axes, shown: Courses | Profiles, points: Sequence[Point]) -> None:
+    places = sorted({point.x for point in points if point.x > 0 or not shown.log})
+    if shown.log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
+    elif isinstance(shown, Courses):
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    if len(steps) > 1:
-        axes.set_xlim(steps[0], None)
+    if len(places) > 1:
+        axes.set_xlim(places[0], None if isinstance(shown, Courses) else places[-1])

@@ -1,5 +1,7 @@
 """Courses: the tidy table and a presentation -> quantities over the steps of training, a line for each x.
 
+`profiles` makes such lines of arrays, along another one.
+
 A point is the mean over all done trials of a line at a step. There are points only where each of them has a value: a
 training that ends when its set is fitted would otherwise leave a mean over the slower ones.
 """
@@ -16,7 +18,7 @@ from orchestrator.table import Results, Row, Trial
 
 @dataclass(frozen=True)
 class Course:
-    """One quantity over the steps of the trials at one x of one column; the x of a point is its step."""
+    """One quantity of the trials at one x of one column; the x of a point is its step, or its place along an array."""
 
     column: str
     x: float
@@ -35,12 +37,12 @@ def courses(results: Results, presentation: Presentation, column_of: Mapping[str
             values[row.trial_id, row.quantity][row.step] = row
     return tuple(
         Course(column, x, quantity, _points(trials, quantity, values))
-        for (column, x), trials in _lines(placed(results.trials, presentation), presentation.x, column_of).items()
+        for (column, x), trials in lines(placed(results.trials, presentation), presentation.x, column_of).items()
         for quantity in drawn
     )
 
 
-def _lines(trials: Iterable[Trial], x: Axis, column_of: Mapping[str, str]) -> dict[tuple[str, float], list[Trial]]:
+def lines(trials: Iterable[Trial], x: Axis, column_of: Mapping[str, str]) -> dict[tuple[str, float], list[Trial]]:
     """The done trials of each line, by column and x, in the order of x."""
     lines: dict[tuple[str, float], list[Trial]] = defaultdict(list)
     for trial in sorted(trials, key=lambda trial: place(trial, x)):

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.claim_kinds import Claim, Coincides, Concordance, Correlates, Follows
 from orchestrator.numerals import position
-from orchestrator.presentation import Axis, Claim, Coincides, Concordance, Correlates, Follows, Presentation
+from orchestrator.presentation import Axis, Presentation
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
 

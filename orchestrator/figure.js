@@ -31,10 +31,11 @@ function rowsOf(told) {
   const lines = told.lines.map(({ spots, title, tags }) =>
     spots.map(([x, y, text]) => ({ x, y, text, title, tags, wide: 0, high: 0 })),
   );
-  const cells = told.cells.flatMap(({ xs, ys, texts, title }) =>
+  const cells = told.cells.flatMap(({ xs, ys, texts, columns, rows, title }) =>
     texts.map((row, j) =>
-      row.map((text, i) => {
+      row.map((number, i) => {
         const [wide, high] = [Math.abs(xs[i + 1] - xs[i]) / 2, Math.abs(ys[j + 1] - ys[j]) / 2];
+        const text = number && `${columns[i]}\n${rows[j]}\n${number}`;
         return { x: (xs[i] + xs[i + 1]) / 2, y: (ys[j] + ys[j + 1]) / 2, text, title, tags: {}, wide, high };
       }),
     ),

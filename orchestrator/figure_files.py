@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.claim_kinds import AtMost
+from orchestrator.courses import Course
 from orchestrator.csv_files import POINT, as_csv, point_numbers
 from orchestrator.curves import Column, Point
 from orchestrator.numerals import position
 from orchestrator.parts import Part
-from orchestrator.presentation import AtMost, Panel, Series
+from orchestrator.presentation import ArrayMaps, Courses, Panel, Profiles, Series
+from orchestrator.shown_arrays import ShownArray
 
 Line = tuple[object, ...]
 
@@ -28,21 +31,32 @@ def maps_csv(part: Part) -> bytes:
     return as_csv((*SHOWN, *POINT), _over_x(part, shown))
 
 
-def courses_csv(part: Part) -> bytes:
-    """One line for each point of the courses, then for each mark."""
-    courses = part.presentation.courses
-    assert courses is not None, "they have been drawn"
+def courses_csv(part: Part, shown: Courses | Profiles, courses: Sequence[Course]) -> bytes:
+    """One line for each point of the courses or profiles, then for each mark."""
     lines = [
         (*_place(part, panel.label, series, course.column, course.x), point.x, *point_numbers(point))
-        for panel in courses.panels
+        for panel in shown.panels
         for series in panel.series
-        for course in part.courses
+        for course in courses
         if course.quantity == series.quantity
         for point in course.points
     ]
-    marks = [] if courses.mark is None else [Panel("mark", (courses.mark,))]
+    mark = shown.mark if isinstance(shown, Courses) else None
+    marks = [] if mark is None else [Panel("mark", (mark,))]
     lines += [(*line[: len(SHOWN)], None, *line[len(SHOWN) :]) for line in _over_x(part, marks)]
-    return as_csv((*SHOWN, "step", *POINT), lines)
+    return as_csv((*SHOWN, "step" if isinstance(shown, Courses) else shown.label, *POINT), lines)
+
+
+def arrays_csv(part: Part, maps: ArrayMaps, arrays: Sequence[ShownArray]) -> bytes:
+    """One line for each cell of each picture, then for each point that is marked on it."""
+    lines: list[Line] = []
+    for each in arrays:
+        place = (each.map.label, each.map.array, each.column, part.x_label, position(each.x, part.names), each.step)
+        for row, values in zip(each.rows, each.values.tolist(), strict=True):
+            lines += [(*place, "cell", column, row, value) for column, value in zip(each.columns, values, strict=True)]
+        lines += [(*place, "point", *point[:2], point[2] if len(point) > 2 else None) for point in each.points.tolist()]
+    names = ("map", "array", "column", "axis", "x", "step", "kind")
+    return as_csv((*names, f"horizontal: {maps.horizontal}", f"vertical: {maps.vertical}", "value"), lines)
 
 
 def scatter_csv(part: Part) -> bytes:

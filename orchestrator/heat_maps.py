@@ -21,12 +21,13 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from orchestrator.claim_kinds import AtMost
 from orchestrator.curves import Column, Point, place, placed
 from orchestrator.drawing import LABEL_CHARACTERS, style, wrapped
 from orchestrator.interaction import Cells, tell_cells
 from orchestrator.judgement import spread, value
 from orchestrator.numerals import position
-from orchestrator.presentation import AtMost, Axis, Contours, Map, Presentation
+from orchestrator.presentation import Axis, Contours, Map, Presentation
 from orchestrator.table import Trial
 
 COLOURS = "viridis"  # uniform to the eye, and for all kinds of colour vision
@@ -123,8 +124,10 @@ def _draw(
         return
     edges = np.arange(len(grid.xs) + 1) - 0.5, np.arange(len(grid.columns) + 1) - 0.5
     image = axes.pcolormesh(*edges, shown, cmap=COLOURS, norm=_norm(each, float(shown.min()), float(shown.max())))
-    texts = _told(grid, each.quantity, diverged, labels)
-    tell_cells(image, each.label, Cells(edges[0].tolist(), edges[1].tolist(), texts))
+    names = [f"{labels[0].label} {position(x)}" for x in grid.xs]
+    heights = [f"{labels[1].label} {position(_height(column))}" for column in grid.columns]
+    texts = _told(grid, each.quantity, diverged)
+    tell_cells(image, each.label, Cells(edges[0].tolist(), edges[1].tolist(), texts, names, heights))
     ends = "max" if each.most is not None and shown.max() > each.most else "neither"
     bar = drawing.colorbar(image, ax=axes, location="top", shrink=0.95, aspect=30, pad=0.02, extend=ends)
     bar.set_label(wrapped(each.label, 2 * LABEL_CHARACTERS))
@@ -135,15 +138,14 @@ def _draw(
         bar.ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _told(grid: Grid, quantity: str, diverged: NDArray[np.bool_], labels: tuple[Axis, Axis]) -> Sequence[Sequence[str]]:
+def _told(grid: Grid, quantity: str, diverged: NDArray[np.bool_]) -> Sequence[Sequence[str]]:
     """What is told of each cell; nothing where the study has no trial."""
     points = grid.points(quantity)
     texts = [["" for _ in grid.xs] for _ in grid.columns]
-    for i, j in zip(*np.nonzero(grid.declared), strict=True):
-        place = f"{labels[0].label} {position(grid.xs[j])}\n{labels[1].label} {position(_height(grid.columns[i]))}"
+    for i, j in np.argwhere(grid.declared).tolist():
         point = points[i][j]
         number = "no value" if point is None else f"{value(point)}{spread(point)}\nn = {point.n}"
-        texts[i][j] = f"{place}\n{number}" + ("\na trial diverged" if diverged[i, j] else "")
+        texts[i][j] = number + ("\na trial diverged" if diverged[i, j] else "")
     return texts
 
 

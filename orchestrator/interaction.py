@@ -39,11 +39,16 @@ class Spot:
 
 @dataclass(frozen=True)
 class Cells:
-    """What is told of each cell of a grid: the edges of its columns and rows, from the left and from below."""
+    """What is told of each cell of a grid: nothing where its text is empty.
+
+    Its columns and rows have edges, and names, which are told above the text of a cell.
+    """
 
     x_edges: Sequence[float]
     y_edges: Sequence[float]
     texts: Sequence[Sequence[str]]
+    columns: Sequence[str]
+    rows: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ def _grid(drawing: Figure, artist: Artist, cells: Cells) -> Mapping[str, object]
     axes = _axes(artist)
     xs = [round(_place(drawing, axes, x, cells.y_edges[0])[0], 2) for x in cells.x_edges]
     ys = [round(_place(drawing, axes, cells.x_edges[0], y)[1], 2) for y in cells.y_edges]
-    return {"xs": xs, "ys": ys, "texts": [list(row) for row in cells.texts]}
+    texts = [list(row) for row in cells.texts]
+    return {"xs": xs, "ys": ys, "texts": texts, "columns": list(cells.columns), "rows": list(cells.rows)}
 
 
 def _place(drawing: Figure, axes: Axes, x: float, y: float) -> tuple[float, float]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.claim_kinds import Coincides
 from orchestrator.curves import Column
 from orchestrator.judgement import Judgement
 from orchestrator.numerals import significant, with_error
 from orchestrator.peaks import Verdict
-from orchestrator.presentation import Coincides, Lag
+from orchestrator.presentation import Lag
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row
 

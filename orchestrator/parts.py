@@ -1,6 +1,6 @@
 """Parts of a report: each presentation of a study with all that it shows, worked out once."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +9,23 @@ from orchestrator.claims import Finding, findings
 from orchestrator.courses import Course, courses
 from orchestrator.curves import Column, averaged_over, curves
 from orchestrator.presentation import Presentation
+from orchestrator.profiles import profiles
+from orchestrator.shown_arrays import ShownArray, shown_arrays
 from orchestrator.table import Results
 
 
 @dataclass(frozen=True)
 class Part:
-    """One presentation: its columns of curves, its courses, the verdicts on its claims, what its points average."""
+    """One presentation: its columns of curves, its courses, the lines of each of its profiles, its maps of arrays.
+
+    And the verdicts on its claims, and what its points average.
+    """
 
     presentation: Presentation
     columns: tuple[Column, ...]
     courses: tuple[Course, ...]
+    profiles: tuple[Sequence[Course], ...]
+    array_maps: tuple[Sequence[ShownArray], ...]
     findings: tuple[Finding, ...]
     averaged_over: tuple[str, ...]
 
@@ -41,6 +48,8 @@ def parts(results: Results, presentation: Presentation, generator: np.random.Gen
             each,
             columns,
             courses(results, each, column_of),
+            profiles(results, each, column_of),
+            shown_arrays(results, each, column_of),
             findings(columns, each, generator),
             averaged_over(results, each),
         )

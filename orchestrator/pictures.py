@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.figure_files import courses_csv, maps_csv, panels_csv, scatter_csv
+from orchestrator.figure_files import arrays_csv, courses_csv, maps_csv, panels_csv, scatter_csv
 from orchestrator.parts import Part
+from orchestrator.presentation import ArrayMaps
+from orchestrator.shown_arrays import ShownArray
 from orchestrator.table import Results
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
 
 
 def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, bytes]]":
+    from orchestrator.array_figures import array_figure
     from orchestrator.course_figures import course_figure
     from orchestrator.figures import figure
     from orchestrator.heat_maps import heat_maps
@@ -46,13 +49,18 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, 
         return
     if presentation.courses is not None:
         labels = [panel.label for panel in presentation.courses.panels]
-        drawn = course_figure(part.courses, columns, presentation)
-        yield (
-            drawn,
-            f"{', '.join(labels)}, over training steps, by {part.x_label}",
-            _course_caption(part),
-            courses_csv(part),
-        )
+        drawn = course_figure(presentation.courses, part.courses, columns, presentation)
+        words = f"{', '.join(labels)}, over training steps, by {part.x_label}"
+        yield drawn, words, _course_caption(part), courses_csv(part, presentation.courses, part.courses)
+    for shown, lines in zip(presentation.profiles, part.profiles, strict=True):
+        labels = [panel.label for panel in shown.panels]
+        drawn = course_figure(shown, lines, columns, presentation)
+        words = f"{', '.join(labels)}, along {shown.label}, by {part.x_label}"
+        yield drawn, words, _profile_caption(part), courses_csv(part, shown, lines)
+    for maps, arrays in zip(presentation.array_maps, part.array_maps, strict=True):
+        labels = [each.label for each in maps.maps]
+        words = f"{', '.join(labels)}, by {part.x_label}"
+        yield array_figure(maps, arrays), words, _array_caption(part, maps, arrays), arrays_csv(part, maps, arrays)
     if presentation.maps is not None:
         labels = [each.label for each in presentation.maps.maps]
         drawn = heat_maps(columns, presentation, results.trials)
@@ -105,6 +113,27 @@ def _course_caption(part: Part) -> str:
     if mark is None:
         return text
     return f"{text} The dotted vertical line is the mean of {mark.label}, if every trial has got there."
+
+
+def _profile_caption(part: Part) -> str:
+    return (
+        f"{_means(part, 'Line')}. The band is ± 1 standard error: over replicates, with that over random draws added "
+        "in quadrature, as far as they are known."
+    )
+
+
+def _array_caption(part: Part, maps: ArrayMaps, arrays: Sequence[ShownArray]) -> str:
+    of = _means(part, "Picture") if maps.mean else "Each picture is of one trial"
+    names = dict.fromkeys(name for each in arrays for name in each.trials)
+    trials = "" if maps.mean or not names else f": {'; '.join(names)}"
+    shared = " Pictures below one another share their colours." if len({each.place for each in arrays}) > 1 else ""
+    lines = [each for each in maps.maps if each.levels]
+    levels = "".join(f" Lines on {each.label}: {', '.join(f'{v:g}' for v in each.levels)}." for each in lines)
+    return f"{of}{trials}.{shared}{levels} Grey is where there is no value{_not_positive(maps)}."
+
+
+def _not_positive(maps: ArrayMaps) -> str:
+    return ", or none above 0 on a log scale" if any(each.log for each in maps.maps) else ""
 
 
 def _scatter_caption(part: Part) -> str:

@@ -3,10 +3,11 @@
 A quantity is named by its metric: `test/loss`, or `hessian_spectrum/effective_dimensionality_z1`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.claim_kinds import AtMost, Claim
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
@@ -48,132 +49,6 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class FirstZero:
-    """Claim: the quantity first reaches zero at some x, which marks the interpolation threshold in the figure."""
-
-    quantity: str
-    label: str
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Peak:
-    """Claim: the quantity rises to a peak inside the range of x and falls again."""
-
-    quantity: str
-    label: str
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Follows:
-    """Claim: the quantity peaks where another one does and is rank-correlated with it along x."""
-
-    quantity: str
-    other: str
-    label: str
-    other_label: str
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Rises:
-    """Claim: the quantity is larger at each x than at the x before."""
-
-    quantity: str
-    label: str
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Exceeds:
-    """Claim: the quantity is above a level at each x."""
-
-    quantity: str
-    label: str
-    level: float
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class AtMost:
-    """The networks of which a quantity is at most so much."""
-
-    quantity: str
-    label: str
-    level: float = 0.0
-
-
-@dataclass(frozen=True)
-class Concordance:
-    """Claim: of networks about equal in a third quantity, the first orders the other one better than the third does.
-
-    About equal: by no more than `factor`; `among` leaves out all networks but some. It is judged over all columns at
-    once.
-    """
-
-    quantity: str
-    other: str
-    given: str
-    label: str
-    other_label: str
-    given_label: str
-    factor: float = 1.05
-    among: AtMost | None = None
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class AtLeast:
-    """The networks of which a quantity is at least so much."""
-
-    quantity: str
-    label: str
-    level: float = 0.0
-
-
-@dataclass(frozen=True)
-class Turns:
-    """Claim: the quantity is least at some x, the turning point, and higher again at the largest."""
-
-    quantity: str
-    label: str
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Correlates:
-    """Claim: the quantity rises with another one, or falls as the other rises; without another one, with x.
-
-    `among` leaves out all points but some.
-    """
-
-    quantity: str
-    label: str
-    rises: bool
-    other: str | None = None
-    other_label: str = ""
-    among: AtMost | AtLeast | None = None
-    published: str = ""
-
-
-@dataclass(frozen=True)
-class Coincides:
-    """Claim: what falls in a `Lag`, its name given, falls most steeply when the other quantity passes the level.
-
-    It is judged over all columns at once.
-    """
-
-    lag: str
-    label: str
-    other_label: str
-    published: str = ""
-
-
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | Coincides
-
-
-@dataclass(frozen=True)
 class Contours:
     """Lines along which a positive quantity has these values, e.g. of equal numbers of parameters."""
 
@@ -208,6 +83,15 @@ class Maps:
             )
 
 
+def check_lines(kind: str, panels: Sequence["Panel | Profile"]) -> None:
+    """ValueError if the panels cannot be drawn with a line for each x of each of their quantities."""
+    if not panels or any(len(panel.series) > MOST_COURSES for panel in panels):
+        raise ValueError(
+            f"{kind} of {[len(panel.series) for panel in panels]} quantities in their panels cannot be "
+            f"drawn: at least one panel, and in each at most {MOST_COURSES}, which their line styles tell apart"
+        )
+
+
 @dataclass(frozen=True)
 class Courses:
     """Panels over the steps of training, a line for each x.
@@ -220,11 +104,80 @@ class Courses:
     mark: Series | None = None
 
     def __post_init__(self) -> None:
-        if not self.panels or any(len(panel.series) > MOST_COURSES for panel in self.panels):
-            raise ValueError(
-                f"courses of {[len(panel.series) for panel in self.panels]} quantities in their panels cannot be "
-                f"drawn: at least one panel, and in each at most {MOST_COURSES}, which their line styles tell apart"
-            )
+        check_lines("courses", self.panels)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A panel of arrays along another array of the same measurement: `ablation/accuracy` along `ablation/fractions`.
+
+    The last axis of an array is along that one; what is before it, random draws, is averaged over.
+    """
+
+    label: str
+    series: tuple[Series, ...]
+    along: str
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Panels of arrays that measurements have stored, a line for each x; `label` is that of what they are along.
+
+    They are those of the network measured last.
+    """
+
+    label: str
+    panels: tuple[Profile, ...]
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        check_lines("profiles", self.panels)
+
+
+@dataclass(frozen=True)
+class ArrayMap:
+    """An array (rows, columns) that a measurement has stored, as colours: `loss_surface/losses`.
+
+    `rows` and `columns` are arrays of the same measurement that say where its rows and columns stand, numbers or names;
+    without them they are counted. Lines run where it has one of the `levels`. `points` are marked: an array (n, 2) of
+    column and row coordinates, or (n, 3) with a class. Of what was measured at several checkpoints it is the one
+    nearest to the share `when` of the last step.
+    """
+
+    label: str
+    array: str
+    rows: str = ""
+    columns: str = ""
+    log: bool = False
+    least: float | None = None
+    most: float | None = None
+    levels: tuple[float, ...] = ()
+    points: str = ""
+    when: float = 1.0
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """All arrays that it is drawn from."""
+        return tuple(name for name in (self.array, self.rows, self.columns, self.points) if name)
+
+
+@dataclass(frozen=True)
+class ArrayMaps:
+    """Maps of arrays side by side, a row of them for each x of each column.
+
+    Of each the first done trial is drawn or, with `mean`, the mean over all of them; `horizontal` and `vertical` say
+    what the columns and the rows of the arrays are.
+    """
+
+    maps: tuple[ArrayMap, ...]
+    horizontal: str
+    vertical: str
+    mean: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.maps:
+            raise ValueError("array maps of no arrays cannot be drawn: at least one")
 
 
 @dataclass(frozen=True)
@@ -322,9 +275,10 @@ class League:
 class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
-    With `courses`, `maps` and `scatter` there is a figure of each, too. `also` are presentations of the same trials
-    along other axes; views and curve runs in MLflow are of the first alone. `ratios`, `sides` and `lags` are for all of
-    them. A `league` has tables and a figure of its own, and needs no `x`.
+    With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
+    `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
+    the first alone. `ratios`, `sides` and `lags` are for all of them. A `league` has tables and a figure of its own,
+    and needs no `x`.
     """
 
     x: Axis | None = None
@@ -333,6 +287,8 @@ class Presentation:
     claims: tuple[Claim, ...] = ()
     maps: Maps | None = None
     courses: Courses | None = None
+    profiles: tuple[Profiles, ...] = ()
+    array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
     ratios: tuple[Ratio, ...] = ()
     sides: tuple[Side, ...] = ()

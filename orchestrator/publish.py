@@ -60,7 +60,7 @@ def publish(
     """
     study = grown(declared, records)
     experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
-    table = results(study, records, store.history)
+    table = results(study, records, store.history, store.read_arrays)
     ui_command = _ui_command(store.uri)
     ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
     header = ReportHeader(

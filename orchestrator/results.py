@@ -7,9 +7,11 @@ from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
 from orchestrator.ratios import with_ratios
 from orchestrator.sides import with_sides
+from orchestrator.stored_arrays import ReadArrays, stored_arrays
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results, Row, Trial
 from workers.fits.threshold import RULES
+from workers.measuring import measurement_key
 from workers.record import Point, RunRecord
 from workers.spec import TrialSpec
 from workers.trial import threshold_name
@@ -19,21 +21,29 @@ STDERR = ".stderr"
 History = Callable[[str, str], Sequence[Point]]
 
 
-def results(study: Study, records: Mapping[str, RunRecord], history: History | None = None) -> Results:
+def results(
+    study: Study, records: Mapping[str, RunRecord], history: History | None = None, arrays: ReadArrays | None = None
+) -> Results:
     """The latest value of every quantity of every declared trial that has a run.
 
     With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and lags. The
     store is asked once for each such quantity of each run that has it, and not at all where nothing is drawn over
-    steps.
+    steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
     """
     over_steps = quantities_over_steps(study.presentation)
     stored = [(trial, records[trial.trial_id]) for trial in study.trials if trial.trial_id in records]
     table = Results(
         trials=tuple(_trial(study, trial, records.get(trial.trial_id)) for trial in study.trials),
         rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
+        arrays=() if arrays is None else tuple(stored_arrays(study.presentation, _keys(study), stored, arrays)),
     )
     lags = () if history is None else study.presentation.lags
     return with_lags(with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides), lags)
+
+
+def _keys(study: Study) -> Mapping[str, str]:
+    """How the store names what each measure has given."""
+    return {measured.measure.name: measurement_key(measured.measure) for measured in study.measured}
 
 
 def quantities_over_steps(presentation: Presentation) -> frozenset[str]:

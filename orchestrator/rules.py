@@ -2,11 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from orchestrator.concordance import MINIMUM_PAIRS
-from orchestrator.correlations import MINIMUM_CORRELATED
-from orchestrator.lags import LEVEL, MINIMUM_CELLS
-from orchestrator.peaks import MINIMUM_POINTS
-from orchestrator.presentation import (
+from orchestrator.claim_kinds import (
     Claim,
     Coincides,
     Concordance,
@@ -15,10 +11,14 @@ from orchestrator.presentation import (
     FirstZero,
     Follows,
     Peak,
-    Presentation,
     Rises,
     Turns,
 )
+from orchestrator.concordance import MINIMUM_PAIRS
+from orchestrator.correlations import MINIMUM_CORRELATED
+from orchestrator.lags import LEVEL, MINIMUM_CELLS
+from orchestrator.peaks import MINIMUM_POINTS
+from orchestrator.presentation import Presentation
 
 RULES: Mapping[type[Claim], str] = {
     FirstZero: (

@@ -11,6 +11,7 @@ from measures import compares_pairs, measures
 from measures.registry import Component
 from orchestrator.adaptive import Refine, Search
 from orchestrator.presentation import Presentation
+from orchestrator.stored_arrays import drawn_arrays, measure_of
 from workers.runtime import Checkpoints, Needs
 from workers.spec import TrialSpec
 
@@ -74,6 +75,10 @@ class Study:
         names = [m.measure.name for m in self.measured]
         if len(set(names)) < len(names):
             raise ValueError(f"study {self.name} declares a measure twice: {', '.join(names)}")
+        for array in drawn_arrays(self.presentation):
+            if measure_of(array) not in names:
+                known = ", ".join(names) or "nothing"
+                raise ValueError(f"study {self.name} draws the array {array!r}, but measures {known}")
 
     @property
     def grows(self) -> bool:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 Setting = str | int | float | bool | None
 
 
@@ -46,8 +49,22 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Array:
+    """An array that a measurement of a trial at a step has stored, as `MEASURE/ARRAY`."""
+
+    trial_id: str
+    step: int
+    name: str
+    values: NDArray[np.generic]
+
+
+@dataclass(frozen=True)
 class Results:
-    """The tidy table and the trials its rows belong to, both in the order in which the study declares them."""
+    """The tidy table and the trials its rows belong to, both in the order in which the study declares them.
+
+    `arrays` are those that the study draws.
+    """
 
     trials: tuple[Trial, ...]
     rows: tuple[Row, ...]
+    arrays: tuple[Array, ...] = ()

@@ -16,7 +16,8 @@ from pydantic import Field
 
 from measures.registry import Component
 from orchestrator.adaptive import Refine
-from orchestrator.presentation import Axis, FirstZero, Follows, Panel, Peak, Presentation, Series
+from orchestrator.claim_kinds import FirstZero, Follows, Peak
+from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

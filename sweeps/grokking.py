@@ -50,7 +50,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.presentation import Axis, Coincides, Courses, Lag, Panel, Presentation, Series
+from orchestrator.claim_kinds import Coincides
+from orchestrator.presentation import Axis, Courses, Lag, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 

@@ -65,7 +65,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.presentation import Axis, Courses, Exceeds, Panel, Presentation, Ratio, Rises, Series
+from orchestrator.claim_kinds import Exceeds, Rises
+from orchestrator.presentation import Axis, Courses, Panel, Presentation, Ratio, Series
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 

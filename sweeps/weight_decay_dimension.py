@@ -44,18 +44,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.presentation import (
-    AtLeast,
-    AtMost,
-    Axis,
-    Correlates,
-    Panel,
-    Presentation,
-    Scatter,
-    Series,
-    Side,
-    Turns,
-)
+from orchestrator.claim_kinds import AtLeast, AtMost, Correlates, Turns
+from orchestrator.presentation import Axis, Panel, Presentation, Scatter, Series, Side
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

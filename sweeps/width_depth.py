@@ -34,7 +34,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.presentation import AtMost, Axis, Concordance, Contours, Map, Maps, Peak, Presentation
+from orchestrator.claim_kinds import AtMost, Concordance, Peak
+from orchestrator.presentation import Axis, Contours, Map, Maps, Presentation
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

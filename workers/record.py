@@ -93,6 +93,11 @@ def measurement_path(key: str, step: int) -> str:
     return f"measurements/{key}/step-{step:09d}.json"
 
 
+def arrays_path(key: str, step: int) -> str:
+    """Artifact that holds the arrays of one measurement of a run."""
+    return f"measurements/{key}/step-{step:09d}.npz"
+
+
 def mirrored(parameters: Mapping[str, Any]) -> dict[str, float]:
     """The numbers among the parameters, as metrics: MLflow keeps parameters as text, which sorts 1, 12, 2."""
     return {f"hp/{key}": float(value) for key, value in parameters.items() if isinstance(value, int | float)}
@@ -133,6 +138,12 @@ def checkpoint_tag(step: int) -> str:
 def measured_tag(key: str, step: int) -> str:
     """Tag that commits one measurement of a run."""
     return f"measured.{key}.{step}"
+
+
+def measured_steps(record: RunRecord, key: str) -> tuple[int, ...]:
+    """Steps at which a run has been measured in this way, ascending."""
+    prefix = measured_tag(key, 0).removesuffix("0")
+    return tuple(sorted(int(tag.removeprefix(prefix)) for tag in record.tags if tag.startswith(prefix)))
 
 
 def now_ms() -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from measures.garbage import garbage_kept
 from measures.inputs import Measurement
@@ -30,6 +31,7 @@ from workers.record import (
     Point,
     RunRecord,
     Sample,
+    arrays_path,
     inside,
     measured_tag,
     measurement_path,
@@ -249,13 +251,17 @@ class RunStore:
         self, run_id: str, measure: str, key: str, step: int, measurement: Measurement, seconds: float
     ) -> None:
         """Arrays, then the record of all values, then metrics, then the tag that commits them."""
-        path = f"measurements/{key}/step-{step:09d}"
         if measurement.arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
-            self.write_file(run_id, f"{path}.npz", buffer.getvalue())
-        self.write_json(run_id, f"{path}.json", measurement_record(step, measurement, seconds))
+            self.write_file(run_id, arrays_path(key, step), buffer.getvalue())
+        self.write_json(run_id, measurement_path(key, step), measurement_record(step, measurement, seconds))
         self.commit_measurement(run_id, measure, key, step)
+
+    def read_arrays(self, run_id: str, key: str, step: int) -> dict[str, NDArray[np.generic]]:
+        """The arrays of a measurement, by name; FileNotFoundError if it has none."""
+        with np.load(io.BytesIO(self.read_file(run_id, arrays_path(key, step))), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
 
     def commit_measurement(self, run_id: str, measure: str, key: str, step: int) -> None:
         """Make metrics of a stored record and commit it. Repeating it adds nothing: the record holds the time stamp."""

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from orchestrator.claim_kinds import Claim, FirstZero, Follows, Peak
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import Point, curves
 from orchestrator.numerals import duration, position, significant, with_error
 from orchestrator.peaks import find_peak, roughness
-from orchestrator.presentation import Claim, FirstZero, Follows, Peak, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.table import Results
 from tests.orchestrator.tidy_tables import PRESENTATION, WIDTHS, bump, joined, over, table
 

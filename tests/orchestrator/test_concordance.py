@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from orchestrator.claim_kinds import AtMost, Concordance
 from orchestrator.claims import Finding, findings
 from orchestrator.concordance import concordances, pairs_alike
 from orchestrator.curves import curves
-from orchestrator.presentation import AtMost, Axis, Concordance, Presentation
+from orchestrator.presentation import Axis, Presentation
 from orchestrator.table import Results, Row, Trial
 from tests.orchestrator.published_width_depth import published
 

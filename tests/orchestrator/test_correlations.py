@@ -8,21 +8,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import pearsonr, spearmanr
 
+from orchestrator.claim_kinds import AtLeast, AtMost, Claim, Correlates, Turns
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.presentation import (
-    AtLeast,
-    AtMost,
-    Axis,
-    Claim,
-    Correlates,
-    Panel,
-    Presentation,
-    Scatter,
-    Series,
-    Side,
-    Turns,
-)
+from orchestrator.presentation import Axis, Panel, Presentation, Scatter, Series, Side
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.scatter_figures import scatter_figure
 from orchestrator.sides import with_sides

@@ -52,7 +52,9 @@ def table(
 def drawn(results: Results, presentation: Presentation = PRESENTATION) -> Figure:
     columns = curves(results, presentation)
     column_of = {trial_id: column.label for column in columns for trial_id in column.trial_ids}
-    drawing = course_figure(courses(results, presentation, column_of), columns, presentation)
+    assert presentation.courses is not None
+    lines = courses(results, presentation, column_of)
+    drawing = course_figure(presentation.courses, lines, columns, presentation)
     FigureCanvasAgg(drawing).draw()
     return drawing
 
@@ -138,7 +140,7 @@ def test_the_report_has_the_figure_and_its_numbers_and_the_same_bytes_again() ->
 
 def test_courses_without_an_axis_are_refused() -> None:
     with pytest.raises(ValueError, match="nothing to draw: courses need an x axis, a panel and a trial"):
-        course_figure((), (), Presentation())
+        course_figure(Courses((LOSS,)), (), (), Presentation())
 
 
 @pytest.mark.parametrize("series", [(), ((LOSS.series * 4),)])

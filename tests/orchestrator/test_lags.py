@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from measures.registry import Component
+from orchestrator.claim_kinds import Coincides
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
 from orchestrator.lags import Found, first_passing, steepest_fall, with_lags
-from orchestrator.presentation import Axis, Coincides, Lag, Presentation
+from orchestrator.presentation import Axis, Lag, Presentation
 from orchestrator.results import quantities_over_steps, results
 from orchestrator.study import Study
 from orchestrator.table import Results, Row, Trial

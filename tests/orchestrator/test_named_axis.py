@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from orchestrator.claim_kinds import Rises
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
 from orchestrator.figures import figure
-from orchestrator.presentation import Axis, Panel, Presentation, Rises, Series
+from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.table import Results, Row, Trial
 from orchestrator.views import study_views

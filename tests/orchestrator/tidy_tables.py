@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from orchestrator.presentation import Axis, FirstZero, Follows, Panel, Peak, Presentation, Series
+from orchestrator.claim_kinds import FirstZero, Follows, Peak
+from orchestrator.presentation import Axis, Panel, Presentation, Series
 from orchestrator.table import Results, Row, Trial
 
 NAN = float("nan")

@@ -184,8 +184,11 @@ def test_a_measurement_is_committed_once(store: RunStore, run_id: str) -> None:
     store.commit_measurement(run_id, "spectrum", "spectrum-1234", 20)
     assert store.history(run_id, "spectrum/dimension") == [Point(20, 3.5)]
     assert measured_tag("spectrum-1234", 20) in store.get(run_id).tags
-    with np.load(artifact_path(store, run_id, "measurements/spectrum-1234/step-000000020.npz")) as arrays:
-        assert arrays["nodes"].tolist() == [0, 1, 2]
+    assert {name: array.tolist() for name, array in store.read_arrays(run_id, "spectrum-1234", 20).items()} == {
+        "nodes": [0, 1, 2]
+    }
+    with pytest.raises(FileNotFoundError, match=r"no artifact measurements/spectrum-1234/step-000000021\.npz"):
+        store.read_arrays(run_id, "spectrum-1234", 21)
 
 
 def test_files_come_back_as_they_went(store: RunStore, run_id: str) -> None:
