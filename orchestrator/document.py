@@ -106,7 +106,12 @@ figure { position: relative; } .dim { opacity: 0.15; } .closer { cursor: grab; }
 
 def markdown(title: str, blocks: Sequence[Block]) -> str:
     """The document as Markdown."""
-    return "\n\n".join([f"# {_plain(title)}", *(_markdown_block(block) for block in blocks)]) + "\n"
+    return f"# {plain(title)}\n\n{fragment(blocks)}\n"
+
+
+def fragment(blocks: Sequence[Block]) -> str:
+    """Some blocks as Markdown, without a title."""
+    return "\n\n".join(_markdown_block(block) for block in blocks)
 
 
 def page(title: str, blocks: Sequence[Block]) -> str:
@@ -129,24 +134,24 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 def _markdown_block(block: Block) -> str:
     match block:
         case Heading(text):
-            return f"## {_plain(text)}"
+            return f"## {plain(text)}"
         case Paragraph(text):
-            return _plain(text)
+            return plain(text)
         case Bullets(items):
-            return "\n".join(f"- {_plain(item)}" for item in items)
+            return "\n".join(f"- {plain(item)}" for item in items)
         case Code(text):
             longest = max((len(run) for run in re.findall("`+", text)), default=0)
             fence = "`" * max(3, longest + 1)
             return f"{fence}\n{text}\n{fence}"
         case Table(header, rows, numeric):
             rule = ("---:" if numeric else "---",) * len(header)
-            lines = (tuple(map(_plain, header)), rule, *(tuple(map(_plain, row)) for row in rows))
+            lines = (tuple(map(plain, header)), rule, *(tuple(map(plain, row)) for row in rows))
             return "\n".join(f"| {' | '.join(line)} |" for line in lines)
         case Picture(file, description=description, caption=caption):
-            return f"![{_plain(description)}]({file})\n\n{_plain(caption)}"
+            return f"![{plain(description)}]({file})\n\n{plain(caption)}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text on one line that Markdown shows as it is; an underscore inside a word needs no escape."""
     text = re.sub(r"([\\`*\[\]|#~$])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.curve_runs import curve_key, curve_points
 from orchestrator.curves import curves
 from orchestrator.presentation import Axis, Panel, Presentation, Series
-from orchestrator.views import LARGEST_TAG, column_colors, curve_key, curve_points, study_views, view_url
+from orchestrator.run_colors import column_colors
+from orchestrator.views import LARGEST_TAG, study_views, view_url
 from tests.orchestrator.tidy_tables import PRESENTATION, example, table
 
 KEY_OF_MLFLOW = re.compile(r"[A-Za-z0-9_\-. :/]+")
