@@ -21,9 +21,11 @@ def description(header: ReportHeader, report: Report, run_id: str, links: Mappin
     opened = "".join(f" [{plain(name)}]({address})" for name, address in links.items())
     figures = [name for name in KEY_FIGURES if name in report.files]
     picture = [f"![key figure]({artifact_address(run_id, f'report/{name}')})" for name in figures[:1]]
-    head = [plain(header.question), f"Expected: {plain(header.expected)}", *([f"Open:{opened}"] if links else [])]
+    # Closed, a description shows its first line; that of a run the first few.
+    head = [plain(header.question), *picture, *([f"Open:{opened}"] if links else [])]
+    head.append(f"Expected: {plain(header.expected)}")
     for shown in range(len(report.findings), -1, -1):
-        text = "\n\n".join([*head, *picture, *_verdicts(report, shown)])
+        text = "\n\n".join([*head, *_verdicts(report, shown)])
         if len(text) <= LONGEST:
             return text
     return "\n\n".join(head)[:LONGEST]

@@ -50,8 +50,8 @@ function enliven(figure) {
   const prefix = figure.dataset.prefix;
   const part = (id) => svg.querySelector(`[id="${CSS.escape(prefix + id)}"]`);
   const rows = rowsOf(told);
-  const whole = svg.viewBox.baseVal;
-  const full = { x: whole.x, y: whole.y, width: whole.width, height: whole.height };
+  const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const full = { x, y, width, height };
   let view = { ...full };
   let at = null; // the stop that is told of: its row, its place in it
   let drag = null;
@@ -158,7 +158,7 @@ function enliven(figure) {
 
   function look(next) {
     const width = Math.min(full.width, Math.max(full.width / CLOSEST, next.width));
-    const height = (width * full.height) / full.width;
+    const height = width === full.width ? full.height : (width * full.height) / full.width;
     const inside = (low, size, start, length) => Math.min(Math.max(low, start), start + length - size);
     view = { x: inside(next.x, width, full.x, full.width), y: inside(next.y, height, full.y, full.height), width, height };
     svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);

@@ -100,7 +100,8 @@ def interactive(drawing: Figure) -> tuple[bytes, str]:
         if each.tags:
             parts.append([artist.get_gid(), dict(each.tags)])
         if each.spots:
-            lines.append({"tags": dict(each.tags), "title": each.title, "spots": _places(drawing, artist, each.spots)})
+            spots = _places(drawing, artist, each.spots)
+            lines.append({"id": artist.get_gid(), "tags": dict(each.tags), "title": each.title, "spots": spots})
         if each.cells is not None:
             cells.append({"title": each.title, **_grid(drawing, artist, each.cells)})
     entries = [[ids, dict(key.tags), key.title] for ids, key in keys.values()]

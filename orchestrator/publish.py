@@ -27,7 +27,7 @@ from orchestrator.search import search_key
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
 from orchestrator.table import Results
-from orchestrator.views import run_url, same_view, study_views, view_links
+from orchestrator.views import report_url, same_view, study_views, view_links
 from workers.measuring import measurement_key
 from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE
@@ -70,7 +70,7 @@ def publish(
     kept = study_run(declared, store, lease, experiment)
     ui_command = _ui_command(store.uri)
     ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
-    addresses = {**view_links(ui, experiment, views), "report": run_url(ui, experiment, kept.run_id)}
+    addresses = {**view_links(ui, experiment, views), "report": report_url(ui, experiment, kept.run_id)}
     header = ReportHeader(
         study=study.name,
         question=study.question,
@@ -88,8 +88,8 @@ def publish(
     _keep_status(table, kept, store, settled)
     _keep_curves(study, columns, store, experiment, lease)
     _keep_colors(trial_colors(table.trials, columns), records, store)
-    here = {**view_links("", experiment, views), "report": run_url("", experiment, kept.run_id)}
-    note = description(header, report, kept.run_id, {name: address.removeprefix("/") for name, address in here.items()})
+    relative = {**view_links("", experiment, views), "report": report_url("", experiment, kept.run_id)}
+    note = description(header, report, kept.run_id, relative)
     _keep_description(note, views, kept, store, study.name, experiment)
     return Published(place, ui_command, addresses)
 

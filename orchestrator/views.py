@@ -71,13 +71,13 @@ def view_links(base: str, experiment_id: str, tags: Mapping[str, str]) -> Mappin
 
 
 def view_url(base: str, experiment_id: str, key: str) -> str:
-    """The address that opens a view of an experiment, as charts and not as a table.
+    """The address that opens a view of an experiment, as charts and not as a table; without a base, relative to it.
 
     Without `/runs`, MLflow redirects to its last page of the experiment and drops the query.
     """
     experiment, view = quote(experiment_id, safe=""), quote(key, safe="")
     query = f"viewStateShareKey={view}&compareRunsMode=CHART&workflowType=machine_learning"
-    return f"{base.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
+    return _at(base, f"#/experiments/{experiment}/runs?{query}")
 
 
 def _shown(presentation: Presentation, axes: Sequence[str], objectives: Sequence[str]) -> Shown:
@@ -223,9 +223,14 @@ def same_view(first: str | None, second: str) -> bool:
     return first is not None and json.loads(first)["state"] == json.loads(second)["state"]
 
 
-def run_url(base: str, experiment_id: str, run_id: str) -> str:
-    """The address of a run's own page."""
-    return f"{base.rstrip('/')}/#/experiments/{quote(experiment_id, safe='')}/runs/{quote(run_id, safe='')}"
+def report_url(base: str, experiment_id: str, run_id: str) -> str:
+    """The address that opens the report on the page of the study's own run."""
+    run = f"#/experiments/{quote(experiment_id, safe='')}/runs/{quote(run_id, safe='')}"
+    return _at(base, f"{run}/artifacts/report/report.html?workflowType=machine_learning")
+
+
+def _at(base: str, page: str) -> str:
+    return f"{base.rstrip('/')}/{page}" if base else page
 
 
 def _tag(name: str, state: Json, timestamp_ms: int) -> str:
