@@ -1,26 +1,25 @@
 """The description that MLflow shows of a study: question, key figure, verdicts, and links to its views.
 
 MLflow 3.17 drops `data:` images from a description (its sanitiser admits http, https and relative addresses), but shows
-an artifact by the address that its own pages use, relative to the server. So the figure is the one in the report of the
-study's run, whatever the server is called.
+an artifact by the address that its own pages use, relative to the server. So the figure is that of the report on the
+study's run, whatever the server is called; and a small one, because no width can be given.
 """
 
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from orchestrator.document import Table, fragment, plain
-from orchestrator.report import Report, ReportHeader
+from orchestrator.report import PREVIEW, Report, ReportHeader
 
 NOTE = "mlflow.note.content"
 LONGEST = 8000  # characters: MLflow silently cuts off more of a run's
-KEY_FIGURES = ("figure.png", "league.png")
 
 
 def description(header: ReportHeader, report: Report, run_id: str, links: Mapping[str, str]) -> str:
     """As Markdown; verdicts that would make it too long are counted instead."""
     opened = "".join(f" [{plain(name)}]({address})" for name, address in links.items())
-    figures = [name for name in KEY_FIGURES if name in report.files]
-    picture = [f"![key figure]({artifact_address(run_id, f'report/{name}')})" for name in figures[:1]]
+    address = artifact_address(run_id, f"report/{PREVIEW}")
+    picture = [f"![key figure]({address})"] if PREVIEW in report.files else []
     # Closed, a description shows its first line; that of a run the first few.
     head = [plain(header.question), *picture, *([f"Open:{opened}"] if links else [])]
     head.append(f"Expected: {plain(header.expected)}")

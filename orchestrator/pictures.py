@@ -1,5 +1,6 @@
 """Pictures: the figures of every part of a report, as files, each with its description and caption."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from orchestrator.table import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+PREVIEW_PIXELS = (900, 900)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,16 @@ def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
         for figure, description, caption, csv in _figures(part, results):
             svg, told = interactive(figure)
             yield Drawing(render(figure, "png"), svg, description, caption, told, csv)
+
+
+def preview(png: bytes) -> bytes:
+    """A small version, for pages that show a picture as large as it is."""
+    from PIL import Image
+
+    image, file = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    image.thumbnail(PREVIEW_PIXELS)
+    image.save(file, "png")
+    return file.getvalue()
 
 
 def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, bytes]]":

@@ -167,7 +167,9 @@ def _keep_report(
     report: Report, kept: RunRecord, store: RunStore, lease: str, grown_manifest: Mapping[str, Any] | None
 ) -> None:
     """The report on the study's run, and what it has grown to; replaced when the numbers have changed."""
-    run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    run_id, names = kept.run_id, " ".join(report.files)
+    known = (report.files[name] for name in ("data.csv", "report.md", "report.html"))
+    digest = hashlib.sha256(b"".join((names.encode(), *known))).hexdigest()[:16]
     if kept.tags.get(REPORT) == digest:
         return
     store.set_tags(run_id, {LEASE: lease})

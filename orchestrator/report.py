@@ -18,12 +18,13 @@ from orchestrator.judgement import spread, value
 from orchestrator.league_report import league_report
 from orchestrator.numerals import duration, position
 from orchestrator.parts import Part, parts
-from orchestrator.pictures import drawings
+from orchestrator.pictures import drawings, preview
 from orchestrator.presentation import Axis, Presentation, Series
 from orchestrator.rules import rules
 from orchestrator.table import Results, Trial
 
 BOOTSTRAP_SEED = 0
+PREVIEW = "preview.png"
 UNFINISHED = ("failed", "partial", "pending")
 LISTED = 20
 FAILURE_CHARACTERS = 300
@@ -68,6 +69,10 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
     ]
     league = league_report(results, presentation.league, np.random.default_rng(BOOTSTRAP_SEED))
     blocks = _blocks(header, results, shown, pictures, league.blocks)
+    first = [
+        *(each.png for each in drawn.values()),
+        *(data for name, data in league.files.items() if name.endswith("png")),
+    ]
     files = {
         "report.md": markdown(header.study, blocks).encode(),
         "report.html": page(header.study, blocks).encode(),
@@ -75,6 +80,7 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
         **{f"{name}.svg": each.svg for name, each in drawn.items()},
         **{f"{name}.csv": each.csv for name, each in drawn.items()},
         **league.files,
+        **({PREVIEW: preview(first[0])} if first else {}),
         "data.csv": csv_files.data(results),
         "trials.csv": csv_files.trials(results),
         "summary.csv": csv_files.summary(shown),

@@ -30,6 +30,10 @@ class Heard:
     requests: list[str] = field(default_factory=list[str])
 
 
+def _words(said: Any) -> str:
+    return f"{said.text} {said.location['url']}".strip()
+
+
 @contextmanager
 def browser_page(width: int = 1280, height: int = 1000, scripts: bool = True) -> Iterator[tuple[Any, Heard]]:
     """A fresh page (playwright's, whose types its own package only has) and what is heard of it."""
@@ -41,7 +45,7 @@ def browser_page(width: int = 1280, height: int = 1000, scripts: bool = True) ->
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": width, "height": height}, java_script_enabled=scripts)
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda said: said.type in ("error", "warning") and heard.console.append(said.text))
+        page.on("console", lambda said: said.type in ("error", "warning") and heard.console.append(_words(said)))
         page.on("pageerror", lambda error: heard.exceptions.append(str(error)))
         page.on("request", lambda request: heard.requests.append(request.url))
         yield page, heard

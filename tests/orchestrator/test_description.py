@@ -6,7 +6,7 @@ import numpy as np
 
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.description import LONGEST, artifact_address, description
+from orchestrator.description import LONGEST, description
 from orchestrator.report import Report, ReportHeader
 from tests.orchestrator.tidy_tables import PRESENTATION, example
 
@@ -19,17 +19,16 @@ def judged() -> tuple[Finding, ...]:
 
 
 def test_it_begins_with_question_figure_and_links_and_ends_with_the_verdicts() -> None:
-    report = Report({"figure.png": b"", "figure2.png": b""}, judged())
+    report = Report({"preview.png": b"", "figure.png": b""}, judged())
     question, figure, links, expected, table = description(HEADER, report, "run 1", LINKS).split("\n\n")
     assert question == "Does &lt;b&gt;x&lt;/b&gt; follow \\| y?"
-    assert figure == "![key figure](get-artifact?path=report%2Ffigure.png&run_uuid=run%201)"
+    assert figure == "![key figure](get-artifact?path=report%2Fpreview.png&run_uuid=run%201)"
     assert links == "Open: [seeds averaged](#/experiments/1/runs?viewStateShareKey=seeds_averaged)"
     assert expected == "Expected: yes"
     assert table.startswith("| claim | verdict | published | ours |") and table.count("\n") == 1 + len(judged())
 
 
-def test_a_league_shows_its_figure_and_a_study_without_any_has_none() -> None:
-    assert artifact_address("r", "report/league.png") in description(HEADER, Report({"league.png": b""}, ()), "r", {})
+def test_a_study_without_a_figure_has_none() -> None:
     assert description(HEADER, Report({}, ()), "r", {}) == "Does &lt;b&gt;x&lt;/b&gt; follow \\| y?\n\nExpected: yes"
 
 

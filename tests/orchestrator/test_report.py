@@ -72,7 +72,7 @@ def test_markdown_is_the_golden_report(report: Report) -> None:
 
 def test_every_file_is_there_and_the_same_table_gives_the_same_bytes(report: Report) -> None:
     assert set(report.files) == {
-        *("report.md", "report.html", "figure.png", "figure.svg", "figure.csv"),
+        *("report.md", "report.html", "figure.png", "figure.svg", "figure.csv", "preview.png"),
         *("data.csv", "trials.csv", "summary.csv"),
     }
     assert dict(build_report(HEADER, example(), PRESENTATION).files) == dict(report.files)
