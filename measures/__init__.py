@@ -12,6 +12,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.block_lanczos import block_top_eigenvalues
     from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
     from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
+    from measures.classifier_change import classifier_change
     from measures.correlation_dimension import CorrelationDimension, correlation_dimension
     from measures.dimension_estimates import DimensionEstimates, dimension_estimates
     from measures.distance_to_initialisation import distance_to_initialisation
@@ -51,6 +52,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
         draw_random_features,
         random_feature_regression,
     )
+    from measures.region_map import region_map
     from measures.registry import Component, Entry, Registry, canonical_json, registry
     from measures.representation_similarity import representation_similarity
     from measures.representations import flattened, positions_as_examples, spatial_average
@@ -69,6 +71,7 @@ measures = registry(
         activation_noise,
         activation_regions,
         bias_gradient,
+        classifier_change,
         dropout_bound,
         far_lipschitz_bound,
         hessian_spectrum,
@@ -80,10 +83,11 @@ measures = registry(
         norms,
         pac_bayes_sigma,
         perturbation_svd,
+        region_map,
         representation_similarity,
         selectivity,
     ],
-    versions={"hessian_spectrum": 2, "perturbation_svd": 2},
+    versions={"hessian_spectrum": 2, "homogeneity": 2, "loss_surface": 2, "perturbation_svd": 2},
 )
 
 
@@ -143,6 +147,7 @@ __all__ = [
     "canonical_json",
     "class_information",
     "class_selectivity",
+    "classifier_change",
     "compares_pairs",
     "correlation_dimension",
     "dense_spectrum",
@@ -199,6 +204,7 @@ __all__ = [
     "r2_cca",
     "random_feature_regression",
     "rbf_cka",
+    "region_map",
     "registry",
     "representation_similarity",
     "selectivity",

@@ -101,7 +101,7 @@ class Registry:
     """The table of one family: its functions, looked up by name."""
 
     family: str
-    entries: Mapping[str, Entry]
+    entries: dict[str, Entry]
     # The components of a sweep's ten thousand trials are mostly the same few. By their spelling: 1, 1.0 and True are
     # equal, and not all of them need be valid.
     _resolved: dict[str, Component] = field(default_factory=dict, compare=False, repr=False)
@@ -112,6 +112,18 @@ class Registry:
             return self.entries[name]
         except KeyError:
             raise ValueError(f"unknown {self.family} {name!r}; known: {', '.join(self.entries)}") from None
+
+    def add(self, functions: Iterable[Callable[..., Any]], versions: Mapping[str, int]) -> None:
+        """Add entries of a user's own; ValueError if the table holds one of that name, or one has no valid settings."""
+        for function in functions:
+            if function.__name__ in self.entries:
+                raise ValueError(f"there is a {self.family} {function.__name__!r} already: give yours another name")
+            entry = Entry(self.family, function, versions.get(function.__name__, 1))
+            try:
+                _ = entry.settings_model  # built now, so that what is wrong with it is told now
+            except (TypeError, NameError) as error:
+                raise ValueError(f"{self.family} {entry.name!r} cannot be added: {error}") from None
+            self.entries[entry.name] = entry
 
     def resolve(self, component: Component) -> Component:
         """The same component with every setting present and coerced; ValueError if it is not valid."""

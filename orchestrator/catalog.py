@@ -6,32 +6,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from rich.table import Table
 
-from measures import measures
 from measures.registry import Entry, Registry
-from workers.corruptions import corruptions
-from workers.datasets import datasets
-from workers.fits import fits
-from workers.losses import losses
-from workers.models import models
-from workers.online import online
-from workers.optimizers import optimizers
-from workers.schedules import schedules
+from workers.families import FAMILIES
 
 
 def families(studies: Registry) -> Mapping[str, Registry]:
     """Every table, by the plural of its family's name."""
-    return {
-        "studies": studies,
-        "models": models,
-        "datasets": datasets,
-        "corruptions": corruptions,
-        "losses": losses,
-        "optimizers": optimizers,
-        "schedules": schedules,
-        "fits": fits,
-        "online_measures": online,
-        "measures": measures,
-    }
+    return {"studies": studies, **FAMILIES}
 
 
 def catalog(studies: Registry, family: str) -> Table:

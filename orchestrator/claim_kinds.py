@@ -117,6 +117,16 @@ class Concordance:
 
 
 @dataclass(frozen=True)
+class PairedTrend:
+    """Claim: within replicates, whose trials share their seeds over x, the quantity rises with x, or falls."""
+
+    quantity: str
+    label: str
+    rises: bool = True
+    published: str = ""
+
+
+@dataclass(frozen=True)
 class Coincides:
     """Claim: what falls in a `Lag`, its name given, falls most steeply when the other quantity passes the level.
 
@@ -129,4 +139,4 @@ class Coincides:
     published: str = ""
 
 
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | Coincides
+Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | PairedTrend | Coincides

@@ -17,6 +17,7 @@ from orchestrator.claim_kinds import (
     Exceeds,
     FirstZero,
     Follows,
+    PairedTrend,
     Peak,
     Rises,
     Turns,
@@ -28,6 +29,7 @@ from orchestrator.differences import exceeds, rises
 from orchestrator.judgement import Judgement, at, gaps, too_few, value
 from orchestrator.lags import coincides
 from orchestrator.numerals import significant
+from orchestrator.paired_trends import paired_trend
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
 from orchestrator.presentation import Axis, Presentation
@@ -73,9 +75,8 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} is above {claim.level:g}"
         case Turns():
             return f"{claim.label} turns: it is least before the largest x, and higher there"
-        case Correlates():
-            among = "" if claim.among is None else f", {claim.among.label}"
-            return f"{claim.label} {'rises' if claim.rises else 'falls'} with {claim.other_label or 'x'}{among}"
+        case Correlates() | PairedTrend():
+            return f"{claim.label} {'rises' if claim.rises else 'falls'} with {_companion(claim)}"
         case Coincides():
             return f"{claim.label} falls most steeply when {claim.other_label} is passed"
         case Concordance():
@@ -84,6 +85,13 @@ def statement(claim: Claim) -> str:
                 f"of networks with about equal {claim.given_label}{among}, {claim.label} orders {claim.other_label} "
                 f"better than {claim.given_label} does"
             )
+
+
+def _companion(claim: Correlates | PairedTrend) -> str:
+    """What a quantity is said to rise or fall with."""
+    if isinstance(claim, PairedTrend):
+        return "x within replicates"
+    return (claim.other_label or "x") + ("" if claim.among is None else f", {claim.among.label}")
 
 
 def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.random.Generator) -> Iterable[Finding]:
@@ -103,7 +111,7 @@ def _finding(claim: Claim, column: str, judgement: Judgement) -> Finding:
 
 
 def _judgement(
-    claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates,
+    claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates | PairedTrend,
     column: Column,
     x: Axis,
     generator: np.random.Generator,
@@ -123,6 +131,8 @@ def _judgement(
             return turns(claim, column, x)
         case Correlates():
             return correlates(claim, column, x, generator)
+        case PairedTrend():
+            return paired_trend(claim, column, x, generator)
 
 
 def _first_zero(claim: FirstZero, column: Column, x: Axis) -> Judgement:

@@ -224,6 +224,25 @@ class Lag:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A further quantity, `name`: the median of one that has values over steps, from `begin` to `end` of the training.
+
+    Both are shares of the last step; of an empty part it is the value nearest to its middle. `over_first` divides it by
+    the first value.
+    """
+
+    name: str
+    quantity: str
+    begin: float
+    end: float
+    over_first: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.begin <= self.end <= 1:
+            raise ValueError(f"{self.name} from {self.begin} to {self.end} is not valid: shares of the training")
+
+
+@dataclass(frozen=True)
 class Ratio:
     """A further quantity, `name`: that of a trial over that of its baseline.
 
@@ -277,8 +296,8 @@ class Presentation:
 
     With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
-    the first alone. `ratios`, `sides` and `lags` are for all of them. A `league` has tables and a figure of its own,
-    and needs no `x`.
+    the first alone. `ratios`, `sides`, `lags` and `moments` are for all of them. A `league` has tables and a figure of
+    its own, and needs no `x`.
     """
 
     x: Axis | None = None
@@ -293,6 +312,7 @@ class Presentation:
     ratios: tuple[Ratio, ...] = ()
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
+    moments: tuple[Moment, ...] = ()
     also: tuple["Presentation", ...] = ()
     league: League | None = None
 

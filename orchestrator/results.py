@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from orchestrator.lags import with_lags
+from orchestrator.moments import with_moments
 from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
 from orchestrator.ratios import with_ratios
@@ -26,9 +27,9 @@ def results(
 ) -> Results:
     """The latest value of every quantity of every declared trial that has a run.
 
-    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and lags. The
-    store is asked once for each such quantity of each run that has it, and not at all where nothing is drawn over
-    steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
+    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, lags and
+    moments. The store is asked once for each such quantity of each run that has it, and not at all where nothing is
+    drawn over steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
     """
     over_steps = quantities_over_steps(study.presentation)
     stored = [(trial, records[trial.trial_id]) for trial in study.trials if trial.trial_id in records]
@@ -37,8 +38,9 @@ def results(
         rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
         arrays=() if arrays is None else tuple(stored_arrays(study.presentation, _keys(study), stored, arrays)),
     )
-    lags = () if history is None else study.presentation.lags
-    return with_lags(with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides), lags)
+    shown = study.presentation
+    lags, moments = ((), ()) if history is None else (shown.lags, shown.moments)
+    return with_lags(with_sides(with_ratios(with_moments(table, moments), shown.ratios), shown.sides), lags)
 
 
 def _keys(study: Study) -> Mapping[str, str]:
@@ -47,10 +49,11 @@ def _keys(study: Study) -> Mapping[str, str]:
 
 
 def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
-    """What the presentation draws over the steps of training, and what it takes lags of."""
+    """What the presentation draws over the steps of training, and what it takes lags and moments of."""
     courses = [part.courses for part in presentation.parts if part.courses is not None]
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
-    return frozenset((*drawn, *(name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes))))
+    of_lags = (name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes))
+    return frozenset((*drawn, *of_lags, *(moment.quantity for moment in presentation.moments)))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

@@ -10,6 +10,7 @@ from orchestrator.claim_kinds import (
     Exceeds,
     FirstZero,
     Follows,
+    PairedTrend,
     Peak,
     Rises,
     Turns,
@@ -17,6 +18,7 @@ from orchestrator.claim_kinds import (
 from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
 from orchestrator.lags import LEVEL, MINIMUM_CELLS
+from orchestrator.paired_trends import MINIMUM_REPLICATES
 from orchestrator.peaks import MINIMUM_POINTS
 from orchestrator.presentation import Presentation
 
@@ -65,6 +67,13 @@ RULES: Mapping[type[Claim], str] = {
         "Rises or falls with: holds if the 95 % bootstrap interval over points of Spearman's rank correlation lies on "
         "the claimed side of 0, does not hold if it lies on the other. Cannot be judged if it reaches 0, or with "
         f"fewer than {MINIMUM_CORRELATED} points."
+    ),
+    PairedTrend: (
+        "Rises or falls with x within replicates: Spearman's rank correlation with x is taken within each replicate, "
+        "whose trials share their seeds, and averaged over replicates. Holds if the 95 % bootstrap interval over "
+        "replicates lies on the claimed side of 0, does not hold if it lies on the other. Cannot be judged if it "
+        f"reaches 0, or with fewer than {MINIMUM_REPLICATES} replicates that have a value at {MINIMUM_POINTS} x or "
+        "more."
     ),
     Coincides: (
         "Falls most steeply when a level is passed: the lag is between the step at which the other quantity first "

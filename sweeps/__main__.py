@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from measures.registry import Component, Entry, registry
-from orchestrator import ending
+from orchestrator import ending, own_studies
 from orchestrator.dimensions import intrinsic_dimension
 from orchestrator.doctor import doctor
 from orchestrator.environment import CannotStart
@@ -42,6 +42,10 @@ class Options:
         float,
         Parameter(help="GPUs of one trial (CPU cores where there is no GPU); below 1, several trials share a GPU."),
     ] = 1.0
+    studies: Annotated[
+        Path | None,
+        Parameter(help="A Python file, or a package, of your own: its studies, models, measures, ... are there, too."),
+    ] = None
     command: Annotated[str, Parameter(parse=False)] = ""  # that declares the study again; not a flag
 
 
@@ -118,8 +122,13 @@ def main(study: Callable[..., Study] | None = None) -> None:
     """Entry point of `gensweep`, or of the script of one study."""
     try:
         with ending.terminable():
+            arguments = sys.argv[1:]
+            try:
+                own_studies.add(arguments)
+            except ValueError as error:
+                sys.exit(_refuse(error))
             app = gensweep() if study is None else script(study)
-            sys.exit(app())
+            sys.exit(app(own_studies.option_last(arguments)))
     except KeyboardInterrupt as reason:
         print(ending.LINE)
         sys.exit(ending.exit_code(reason))
@@ -150,7 +159,11 @@ def gensweep() -> App:
     from orchestrator.catalog import families
     from sweeps import studies  # a study's own script must not need the table that lists it
 
-    app = _app("gensweep", "Declare a question about generalisation; train its grid; measure; hold it to the claim.")
+    app = _app(
+        "gensweep",
+        "Declare a question about generalisation; train its grid; measure; hold it to the claim.\n\n"
+        "`gensweep --studies FILE ...` adds studies, models, measures, ... of your own (docs/extending.md).",
+    )
     app.command(_list, name="list", help=f"List the entries of a family: {', '.join(families(studies))}.")
     app.command(_show, name="show")
     app.command(intrinsic_dimension, name="intrinsic-dimension")
@@ -199,7 +212,7 @@ def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter |
         except ValueError as error:
             return _refuse(error)
         try:
-            return action(study, replace(options, command=_again(entry, values)), console, **chosen)
+            return action(study, replace(options, command=_again(entry, values, options.studies)), console, **chosen)
         except CannotStart as error:
             return _refuse(error)
 
@@ -211,9 +224,9 @@ def _command(entry: Entry, action: Callable[..., int], flag: inspect.Parameter |
     return command
 
 
-def _again(entry: Entry, values: Mapping[str, Any]) -> str:
+def _again(entry: Entry, values: Mapping[str, Any], own: Path | None) -> str:
     """The command that declares the same study again."""
-    words = ["gensweep", "run", entry.name]
+    words = ["gensweep", *([] if own is None else ["--studies", str(own)]), "run", entry.name]
     for name, value in values.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
@@ -251,6 +264,7 @@ def _settings(options: Options) -> Any:
         cpus=options.cpus,
         devices_per_trial=options.devices_per_trial,
         command=options.command,
+        studies=options.studies,
     )
 
 

@@ -14,6 +14,7 @@ from measures.registry import Component, canonical_json
 from workers.building import build_problem
 from workers.checkpoint import require_fit
 from workers.limits import limits
+from workers.own_entries import admit
 from workers.record import measurement_path
 from workers.runtime import Needs, Runtime
 from workers.spec import TrialSpec
@@ -65,6 +66,7 @@ def measure_checkpoint(
 
     With `needs` it may take no more than these, and must run in the main thread of its process.
     """
+    admit(runtime.own, runtime.cache)
     store = RunStore(runtime.tracking_uri)
     key, stage = measurement_key(measure), measurement_stage(measure, step)
     started = time.monotonic()

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from workers.own_entries import OwnEntries
+
 
 @dataclass(frozen=True)
 class Checkpoints:
@@ -74,6 +76,7 @@ class Runtime:
     threads: int = 1  # of torch; one per CPU that the trial holds
     flush_seconds: float = 2.0  # for which a trial's metrics wait, so that one request carries many
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    own: OwnEntries | None = None  # a user's entries, which every process has to know
 
     def on(self, device: str) -> "Runtime":
         """The same surroundings with another device."""

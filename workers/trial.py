@@ -13,6 +13,7 @@ from workers.fits.outcome import Outcome
 from workers.fits.threshold import RULES
 from workers.gang import ALONE, Gang
 from workers.gang_session import GangSession
+from workers.own_entries import admit
 from workers.record import TRAIN_SECONDS, Sample, now_ms
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
@@ -60,6 +61,7 @@ def run_trial(
 def _run_trial(
     spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang, watch: Watch | None
 ) -> TrialResult:
+    admit(runtime.own, runtime.cache)
     store = RunStore(runtime.tracking_uri)
     run = TrialRun(store, run_id, lease, runtime, watch)
     started = time.monotonic()
@@ -87,6 +89,7 @@ def _run_trial(
 
 def follow_trial(spec: TrialSpec, runtime: Runtime, gang: Gang) -> None:
     """Train as one of a gang that is not its leader: nothing is stored, and an exception is the gang's end."""
+    admit(runtime.own, runtime.cache)
     train(spec, runtime, GangSession(None, runtime.checkpoints, gang), gang)
 
 
@@ -96,6 +99,7 @@ def _surroundings(runtime: Runtime) -> dict[str, str]:
         "python": platform.python_version(),
         "host": platform.node(),
         "device": torch.cuda.get_device_name(runtime.device) if runtime.device.startswith("cuda") else runtime.device,
+        **({} if runtime.own is None else {"own_entries": runtime.own.description}),
     }
 
 

@@ -64,6 +64,7 @@ NEIGHBOURS: dict[tuple[str, str], dict[str, Component]] = {
     ("model", "sinusoid_net"): {"dataset": SINUSOID},
     ("model", "spirals_net"): {"dataset": SPIRALS},
     ("model", "transformer"): {"dataset": Component("modular_arithmetic", prime=7)},
+    ("loss", "binary_cross_entropy"): {"dataset": SPIRALS},
     ("loss", "half_binary_cross_entropy"): {"dataset": SPIRALS},
     ("loss", "half_mean_squared_error"): {"dataset": SINUSOID},
     ("fit", "least_squares"): {"dataset": Component("random_features"), "model": Component("linear")},
