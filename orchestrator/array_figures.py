@@ -12,12 +12,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from orchestrator.drawing import LABEL_CHARACTERS, style, wrapped
+from orchestrator.interaction import Cells, tell_cells
+from orchestrator.numerals import significant
 from orchestrator.presentation import PALETTE, ArrayMap, ArrayMaps
 from orchestrator.shown_arrays import Coordinate, ShownArray
 
@@ -42,7 +45,7 @@ def array_figure(maps: ArrayMaps, shown: Sequence[ShownArray]) -> Figure:
                 axes.grid(False)
                 axes.set_facecolor(NO_VALUE)
             for picture in pictures:
-                _draw(rows[places.index(picture.place), number], picture, norm)
+                _draw(rows[places.index(picture.place), number], picture, norm, maps)
             title = wrapped(each.label, LABEL_CHARACTERS)
             if norm is None:
                 rows[0, number].set_title(f"{title}: no values", fontsize=9)
@@ -79,19 +82,33 @@ def _plain_numbers(axis: XAxis, norm: Normalize) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-def _draw(axes: Axes, picture: ShownArray, norm: Normalize | None) -> None:
+def _draw(axes: Axes, picture: ShownArray, norm: Normalize | None, maps: ArrayMaps) -> None:
     if norm is None:
         return
     values = np.ma.masked_invalid(picture.values)
     values = np.ma.masked_where(values <= 0, values) if picture.map.log else values
     columns, rows = _places(picture.columns), _places(picture.rows)
-    axes.pcolormesh(columns, rows, values, cmap=COLOURS, norm=norm, shading="nearest", rasterized=True)
+    image = axes.pcolormesh(columns, rows, values, cmap=COLOURS, norm=norm, shading="nearest", rasterized=True)
+    tell_cells(image, f"{picture.map.label}\n{picture.place}", _cells(picture, maps, image))
     if picture.map.levels and values.count():
         levels = [level for level in picture.map.levels if values.min() < level < values.max()]
         if levels:
             axes.contour(columns, rows, values, levels=levels, colors="white", linewidths=1.2)
     _name(axes, picture)
     _mark(axes, picture.points)
+
+
+def _cells(picture: ShownArray, maps: ArrayMaps, image: QuadMesh) -> Cells:
+    """What is told of each cell; of a large array fewer digits than of a point, as there are thousands of them."""
+    corners = np.asarray(image.get_coordinates())
+    across = [f"{maps.horizontal} {_word(at)}" for at in picture.columns]
+    up = [f"{maps.vertical} {_word(at)}" for at in picture.rows]
+    numbers = [[significant(value) for value in row] for row in picture.values.tolist()]
+    return Cells(corners[0, :, 0].tolist(), corners[:, 0, 1].tolist(), numbers, across, up)
+
+
+def _word(at: Coordinate) -> str:
+    return at if isinstance(at, str) else significant(at)
 
 
 def _places(coordinates: Sequence[Coordinate]) -> list[float]:

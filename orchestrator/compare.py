@@ -60,17 +60,18 @@ def _summary(store: RunStore, run_id: str) -> Summary:
 def _write(first: Summary, second: Summary, pairs: tuple[Pair, ...], folder: Path) -> Path:
     from orchestrator.comparison_figure import comparison_figure  # here: they load Matplotlib
     from orchestrator.drawing import render
+    from orchestrator.interaction import interactive
 
     drawing = comparison_figure(first, second)
-    png, svg = render(drawing, "png"), render(drawing, "svg")
-    caption = "Points are means over replicates, bars ± 1 standard error where one is known."
-    picture = Picture("figure.png", svg.decode(), f"{first.label} beside {second.label}", caption)
+    svg, told = interactive(drawing)
+    caption = "Points are means over replicates, bars ± 1 standard error where one is known. Numbers: comparison.csv."
+    picture = Picture("figure.png", svg.decode(), f"{first.label} beside {second.label}", caption, told)
     blocks = comparison_blocks(first, second, pairs, picture)
     files = {
         "comparison.md": markdown(TITLE, blocks).encode(),
         "comparison.html": page(TITLE, blocks).encode(),
         "comparison.csv": comparison_csv(pairs),
-        "figure.png": png,
+        "figure.png": render(drawing, "png"),
         "figure.svg": svg,
     }
     return write_files(folder, files)

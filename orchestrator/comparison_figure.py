@@ -3,17 +3,20 @@
 # matplotlib's own types leave **kwargs of nearly every drawing method untyped:
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, StrMethodFormatter
 
-from orchestrator.comparison import Summary, Value
+from orchestrator.comparison import Place, Summary
 from orchestrator.drawing import LABEL_CHARACTERS, MARKERS, style, wrapped
+from orchestrator.interaction import Spot, tell, tell_keys
+from orchestrator.numerals import with_error
 from orchestrator.presentation import PALETTE
 
 LINES = ("-", "--")
+STUDIES = ("first", "second")
 LOG_FROM = 30.0  # ratio of the ends of a range from which on it is drawn on a log axis
 
 
@@ -29,7 +32,7 @@ def comparison_figure(first: Summary, second: Summary) -> Figure:
         for (axis, quantity), line in zip(rows, grid, strict=True):
             for column, axes in zip(columns, line, strict=True):
                 place = (axis, column, quantity)
-                _draw(axes, [summary.curves.get(place, {}) for summary in (first, second)])
+                _draw(axes, place, (first, second))
                 axes.set_xlabel(axis)
             line[0].set_ylabel(wrapped(quantity, LABEL_CHARACTERS))
         for column, axes in zip(columns, grid[0], strict=True):
@@ -38,21 +41,23 @@ def comparison_figure(first: Summary, second: Summary) -> Figure:
             grid[0][0].plot([], [], color=PALETTE[i], marker=MARKERS[i], linestyle=LINES[i])[0]
             for i in range(len(LINES))
         ]
-        drawing.legend(keys, [first.label, second.label], loc="outside lower center", ncols=1)
+        legend = drawing.legend(keys, [first.label, second.label], loc="outside lower center", ncols=1)
+        tell_keys(legend, [{"study": name} for name in STUDIES])
         drawing.align_ylabels()
     return drawing
 
 
-def _draw(axes: Axes, curves: Sequence[Mapping[str, Value]]) -> None:
+def _draw(axes: Axes, where: Place, summaries: Sequence[Summary]) -> None:
+    curves = [summary.curves.get(where, {}) for summary in summaries]
     names = list(dict.fromkeys(x for curve in curves for x in curve))
     numbers = _numbers(names)
     at = {name: number for name, number in zip(names, numbers or range(len(names)), strict=True)}
     for place, curve in enumerate(curves):
-        points = sorted((at[x], value) for x, value in curve.items())
-        axes.errorbar(
-            [x for x, _ in points],
-            [value.mean for _, value in points],
-            yerr=[value.stderr or 0.0 for _, value in points],
+        points = sorted((at[x], x, value) for x, value in curve.items())
+        bars = axes.errorbar(
+            [x for x, _, _ in points],
+            [value.mean for _, _, value in points],
+            yerr=[value.stderr or 0.0 for _, _, value in points],
             color=PALETTE[place],
             marker=MARKERS[place],
             linestyle=LINES[place] if numbers else "none",
@@ -60,6 +65,10 @@ def _draw(axes: Axes, curves: Sequence[Mapping[str, Value]]) -> None:
             markeredgewidth=0.4,
             elinewidth=1,
         )
+        axis, column, quantity = where
+        spots = [Spot(x, v.mean, f"{axis} {name}\n{with_error(v.mean, v.stderr)}") for x, name, v in points]
+        title = f"{summaries[place].label}\n{quantity}\n{column}"
+        tell(bars.get_children(), {"study": STUDIES[place]}, title, spots)
     if not numbers:
         axes.xaxis.set_major_locator(FixedLocator(list(range(len(names)))))
         axes.xaxis.set_major_formatter(FixedFormatter([name.replace(" ", "\n") for name in names]))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -21,7 +22,9 @@ from orchestrator.axis import Axis
 from orchestrator.courses import Course
 from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, THRESHOLD_COLOUR, style, wrapped
-from orchestrator.numerals import position
+from orchestrator.interaction import Spot, Tags, tell, tell_keys
+from orchestrator.judgement import spread, value
+from orchestrator.numerals import position, significant
 from orchestrator.presentation import PALETTE, Courses, Panel, Presentation, Profile, Profiles, Series
 
 # Of the first quantity of a panel, the second, the third.
@@ -48,12 +51,14 @@ def course_figure(
         rows = drawing.subplots(len(shown.panels), len(columns), sharex=True, sharey="row", squeeze=False)
         for number, (panel, row) in enumerate(zip(shown.panels, rows, strict=True)):
             for column, axes in zip(columns, row, strict=True):
-                _draw(axes, panel, [each for each in courses if each.column == column.label], colours)
-                _draw_mark(axes, mark, column, colours)
+                _draw(axes, panel, [each for each in courses if each.column == column.label], colours, shown, x)
+                _draw_mark(axes, mark, column, colours, x)
             row[0].set_ylabel(wrapped(panel.label, LABEL_CHARACTERS))
             keys = [*(_lines(x, colours, mark) if number == 0 else []), *_quantities(panel)]
             if keys:
-                row[-1].legend(handles=keys, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+                handles = [handle for handle, _ in keys]
+                legend = row[-1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+                tell_keys(legend, [tags for _, tags in keys])
         for column, top, bottom in zip(columns, rows[0], rows[-1], strict=True):
             bottom.set_xlabel("training step" if isinstance(shown, Courses) else wrapped(shown.label, LABEL_CHARACTERS))
             if presentation.columns is not None:
@@ -71,7 +76,14 @@ def _colours(x: Axis, count: int) -> Sequence[str]:
     return [to_hex(scale(DARK_PART * i / max(1, count - 1))) for i in range(count)]
 
 
-def _draw(axes: Axes, panel: Panel | Profile, courses: Sequence[Course], colours: Mapping[float, str]) -> None:
+def _draw(
+    axes: Axes,
+    panel: Panel | Profile,
+    courses: Sequence[Course],
+    colours: Mapping[float, str],
+    shown: Courses | Profiles,
+    x: Axis,
+) -> None:
     if panel.log:
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
@@ -80,35 +92,52 @@ def _draw(axes: Axes, panel: Panel | Profile, courses: Sequence[Course], colours
         for course in (each for each in courses if each.quantity == series.quantity):
             colour = colours[course.x]
             xs, means = [point.x for point in course.points], [point.mean for point in course.points]
-            axes.plot(xs, means, color=colour, linestyle=line_style)
+            artists: list[Artist] = [*axes.plot(xs, means, color=colour, linestyle=line_style)]
             band = [(p.x, p.mean - p.stderr, p.mean + p.stderr) for p in course.points if p.stderr is not None]
             if band:
                 steps, lows, highs = zip(*band, strict=True)
-                axes.fill_between(steps, lows, highs, color=colour, alpha=BAND_OPACITY, linewidth=0)
+                artists.append(axes.fill_between(steps, lows, highs, color=colour, alpha=BAND_OPACITY, linewidth=0))
+            spots = [Spot(p.x, p.mean, f"{_at(shown, p.x)}\n{value(p)}{spread(p)}\nn = {p.n}") for p in course.points]
+            line = f"{panel.label}: {series.label}\n{x.label} {position(course.x, x.names)}\n{course.column}"
+            tell(artists, {**_x_tags(x, course.x), **_quantity_tags(series)}, line, spots)
 
 
-def _draw_mark(axes: Axes, mark: Series | None, column: Column, colours: Mapping[float, str]) -> None:
+def _at(shown: Courses | Profiles, place: float) -> str:
+    return f"step {place:,.0f}" if isinstance(shown, Courses) else f"{shown.label} {significant(place)}"
+
+
+def _x_tags(x: Axis, at: float) -> Tags:
+    return {"x": position(at, x.names)}
+
+
+def _quantity_tags(series: Series) -> Tags:
+    return {"quantity": series.quantity}
+
+
+def _draw_mark(axes: Axes, mark: Series | None, column: Column, colours: Mapping[float, str], x: Axis) -> None:
     """Where the mark is, if every replicate has got there."""
     points = () if mark is None else column.curves[mark.quantity].points
     for point in points:
         if not point.at_least and point.n == column.replicates[point.x]:
-            axes.axvline(point.mean, color=colours[point.x], linestyle=MARK_STYLE, linewidth=1, zorder=1)
+            line = axes.axvline(point.mean, color=colours[point.x], linestyle=MARK_STYLE, linewidth=1, zorder=1)
+            tell([line], _x_tags(x, point.x))
 
 
-def _lines(x: Axis, colours: Mapping[float, str], mark: Series | None) -> list[Line2D]:
-    """What the colours are, and the mark, for a legend; of many numbers, some."""
+def _lines(x: Axis, colours: Mapping[float, str], mark: Series | None) -> list[tuple[Line2D, Tags]]:
+    """What the colours are, and the mark, for a legend, and what each stands for; of many numbers, some."""
     shown = list(colours)[:: math.ceil(len(colours) / MOST_KEYS)]
     names = [position(at, x.names).replace("_", " ") for at in shown]
     labels = names if x.names else [f"{x.label} {name}" for name in names]
-    keys = [_key(label, "-", colours[at]) for label, at in zip(labels, shown, strict=True)]
-    return keys if mark is None else [*keys, _key(mark.label, MARK_STYLE, THRESHOLD_COLOUR)]
+    keys = [(_key(label, "-", colours[at]), _x_tags(x, at)) for label, at in zip(labels, shown, strict=True)]
+    return keys if mark is None else [*keys, (_key(mark.label, MARK_STYLE, THRESHOLD_COLOUR), {})]
 
 
-def _quantities(panel: Panel | Profile) -> list[Line2D]:
+def _quantities(panel: Panel | Profile) -> list[tuple[Line2D, Tags]]:
     """What the line styles are, for a legend, where they tell several quantities apart."""
     if len(panel.series) < 2:
         return []
-    return [_key(series.label, line, "black") for series, line in zip(panel.series, LINE_STYLES, strict=False)]
+    lines = zip(panel.series, LINE_STYLES, strict=False)
+    return [(_key(series.label, line, "black"), _quantity_tags(series)) for series, line in lines]
 
 
 def _key(label: str, line: LineStyleType, colour: str) -> Line2D:

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from orchestrator.courses import Course
 from orchestrator.curves import Point
 from orchestrator.numerals import position
 from orchestrator.parts import Part
@@ -21,7 +20,7 @@ def data(results: Results) -> bytes:
     lines = (
         (*described[row.trial_id], row.step, row.quantity, row.value, row.stderr, row.at_least) for row in results.rows
     )
-    return _csv(("trial_id", "name", *names, "state", "step", "quantity", "value", "stderr", "at_least"), lines)
+    return as_csv(("trial_id", "name", *names, "state", "step", "quantity", "value", "stderr", "at_least"), lines)
 
 
 def trials(results: Results) -> bytes:
@@ -34,72 +33,46 @@ def trials(results: Results) -> bytes:
             *_parameters(trial, names),
             trial.state,
             trial.seconds,
+            trial.device,
+            trial.run_id,
             trial.interpolation_threshold,
             trial.failure,
             "; ".join(trial.notes),
         )
         for trial in results.trials
     )
-    header = ("trial_id", "name", *names, "state", "seconds", "interpolation_threshold", "failure", "notes")
-    return _csv(header, lines)
+    header = (
+        "trial_id",
+        "name",
+        *names,
+        "state",
+        "seconds",
+        "device",
+        "run_id",
+        "interpolation_threshold",
+        "failure",
+        "notes",
+    )
+    return as_csv(header, lines)
 
 
 def summary(parts: Sequence[Part]) -> bytes:
     """One line for each point of each curve and each cell of each map, which are the same points."""
     lines = (
-        (part.x_label, column.label, quantity, position(point.x, part.names), *_point_numbers(point))
+        (part.x_label, column.label, quantity, position(point.x, part.names), *point_numbers(point))
         for part in parts
         for column in part.columns
         for quantity, curve in column.curves.items()
         for point in curve.points
     )
-    return _csv(("axis", "column", "quantity", "x", *POINT), lines)
-
-
-def over_steps(parts: Sequence[Part]) -> bytes:
-    """One line for each point of each course."""
-    lines = (
-        (*_line(part, course), point.x, *_point_numbers(point))
-        for part in parts
-        for course in part.courses
-        for point in course.points
-    )
-    return _csv(("axis", "column", "quantity", "x", "step", *POINT), lines)
-
-
-def along_arrays(parts: Sequence[Part]) -> bytes:
-    """One line for each point of each profile."""
-    lines = (
-        (*_line(part, course), shown.label, point.x, *_point_numbers(point))
-        for part in parts
-        for shown, courses in zip(part.presentation.profiles, part.profiles, strict=True)
-        for course in courses
-        for point in course.points
-    )
-    return _csv(("axis", "column", "quantity", "x", "coordinate", "along", *POINT), lines)
-
-
-def arrays(parts: Sequence[Part]) -> bytes:
-    """One line for each cell of each map of an array."""
-    lines = (
-        (part.x_label, each.column, each.map.array, position(each.x, part.names), each.step, row, column, value)
-        for part in parts
-        for maps in part.array_maps
-        for each in maps
-        for row, values in zip(each.rows, each.values.tolist(), strict=True)
-        for column, value in zip(each.columns, values, strict=True)
-    )
-    return _csv(("axis", "column", "array", "x", "step", "row", "column_of_array", "value"), lines)
+    return as_csv(("axis", "column", "quantity", "x", *POINT), lines)
 
 
 POINT = ("mean", "stderr", "n", "lowest", "highest", "at_least")
 
 
-def _line(part: Part, course: Course) -> tuple[str, ...]:
-    return (part.x_label, course.column, course.quantity, position(course.x, part.names))
-
-
-def _point_numbers(point: Point) -> tuple[float | None, ...]:
+def point_numbers(point: Point) -> tuple[float | None, ...]:
+    """A point, as `POINT` names it."""
     return (point.mean, point.stderr, point.n, point.low, point.high, point.at_least)
 
 
@@ -111,7 +84,8 @@ def _parameters(trial: Trial, names: Sequence[str]) -> tuple[object, ...]:
     return tuple(trial.parameters.get(name) for name in names)
 
 
-def _csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> bytes:
+def as_csv(header: Sequence[str], lines: Iterable[Sequence[object]]) -> bytes:
+    """A file of these lines, in which no number is rounded."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(header)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETUPBASE
@@ -25,6 +26,8 @@ from orchestrator.axis import Axis
 from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, MARKERS, THRESHOLD_COLOUR, style, wrapped
+from orchestrator.interaction import Spot, Tags, tell, tell_keys
+from orchestrator.judgement import told
 from orchestrator.numerals import position
 from orchestrator.presentation import PALETTE, Panel, Presentation, Series
 
@@ -83,7 +86,10 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
     drawn = [series for series in panel.series if column.curves[series.quantity].points]
     for series in drawn:
         colour, marker = styles[series]
-        _draw_curve(axes, column.curves[series.quantity], column.xs, colour, marker, _line(x))
+        curve = column.curves[series.quantity]
+        artists = _draw_curve(axes, curve, column.xs, colour, marker, _line(x))
+        spots = [Spot(point.x, point.mean, told(point, x)) for point in curve.points]
+        tell(artists, _tags(series), f"{panel.label}: {series.label}\n{column.label}", spots)
     if not drawn:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
     hidden = sum(point.mean <= 0 for series in drawn for point in column.curves[series.quantity].points)
@@ -92,13 +98,17 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
         axes.text(0.02, 0.04, note, transform=axes.transAxes, fontsize=7.5, color=THRESHOLD_COLOUR)
 
 
-def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str, line: str) -> None:
+def _tags(series: Series) -> Tags:
+    return {"series": f"{series.quantity} {series.label}"}
+
+
+def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str, line: str) -> Sequence[Artist]:
     """The points with their error bars; the line, if there is one, breaks where a declared x has no value.
 
     A point that is only a bound has no error bar, and an arrowhead upon it.
     """
     points = {point.x: point for point in curve.points}
-    axes.errorbar(
+    bars = axes.errorbar(
         xs,
         [points[x].mean if x in points else math.nan for x in xs],
         yerr=[_bar(points.get(x)) for x in xs],
@@ -109,8 +119,9 @@ def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, mark
         markeredgewidth=0.4,
         elinewidth=1,
     )
+    artists = list(bars.get_children())
     if bounds := [point for point in curve.points if point.at_least]:
-        axes.plot(
+        artists += axes.plot(
             [point.x for point in bounds],
             [point.mean for point in bounds],
             color=colour,
@@ -119,6 +130,7 @@ def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, mark
             markersize=BOUND_SIZE,
             clip_on=False,
         )
+    return artists
 
 
 def _line(x: Axis) -> str:
@@ -153,7 +165,8 @@ def _label_row(row: Sequence[Axes], x: Axis, panel: Panel, styles: Mapping[Serie
         last.plot([], [], color=styles[each][0], marker=styles[each][1], linestyle=_line(x))[0] for each in panel.series
     ]
     labels = [wrapped(each.label, LEGEND_CHARACTERS) for each in panel.series]
-    last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend = last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    tell_keys(legend, [_tags(each) for each in panel.series])
 
 
 def _label_column(

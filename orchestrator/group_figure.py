@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.drawing import MARKERS, style
-from orchestrator.group_findings import ComparedGroups, words
+from orchestrator.group_findings import ComparedGroups, pairings, spread_words, words
 from orchestrator.group_similarity import Spread
+from orchestrator.interaction import Spot, Tags, tell, tell_keys
 from orchestrator.presentation import PALETTE, Groups
 
 
@@ -25,23 +26,20 @@ def group_figure(groups: Groups, found: Sequence[ComparedGroups]) -> Figure:
         for axes, each in zip(row, shown, strict=True):
             _draw(axes, groups, each)
         row[0].set_ylabel("mean distance of two networks")
-        row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        tell_keys(
+            row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0)), [_tags(name) for name in pairings(groups)]
+        )
     return drawing
 
 
 def _draw(axes: Axes, groups: Groups, found: ComparedGroups) -> None:
     assert found.comparison is not None, "`group_figure` has left those out"
     layers = found.comparison.layers
-    first, second = groups.groups
-    lines = {
-        f"within {first}": [layer.within_first for layer in layers],
-        f"within {second}": [layer.within_second for layer in layers],
-        "between them": [layer.between for layer in layers],
-    }
-    for number, (label, spreads) in enumerate(lines.items()):
+    for number, (label, field) in enumerate(pairings(groups).items()):
+        spreads: list[Spread] = [getattr(layer, field) for layer in layers]
         # Side by side, so that no bar hides another.
         places = [place + 0.08 * (number - 1) for place in range(len(layers))]
-        axes.errorbar(
+        bars = axes.errorbar(
             places,
             [spread.value for spread in spreads],
             yerr=_bars(spreads),
@@ -49,9 +47,18 @@ def _draw(axes: Axes, groups: Groups, found: ComparedGroups) -> None:
             marker=MARKERS[number],
             label=label,
         )
+        spots = [
+            Spot(place, spread.value, f"{series.label}: {spread_words(spread)}")
+            for place, spread, series in zip(places, spreads, groups.layers, strict=True)
+        ]
+        tell(bars.get_children(), _tags(label), f"{words(found.method)}, {label}", spots)
     axes.set_xticks(range(len(layers)), [series.label for series in groups.layers], rotation=30, ha="right")
     axes.set_title(words(found.method), fontweight="bold")
     axes.set_ylim(bottom=0)
+
+
+def _tags(label: str) -> Tags:
+    return {"group": label}
 
 
 def _bars(spreads: Sequence[Spread]) -> list[list[float]]:

@@ -21,9 +21,12 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
-from orchestrator.curves import Column, place, placed
+from orchestrator.curves import Column, Point, place, placed
 from orchestrator.drawing import LABEL_CHARACTERS, style, wrapped
+from orchestrator.interaction import Cells, tell_cells
+from orchestrator.judgement import spread, value
 from orchestrator.numerals import position
 from orchestrator.presentation import Contours, Map, Presentation
 from orchestrator.table import Trial
@@ -51,7 +54,7 @@ def heat_maps(columns: Sequence[Column], presentation: Presentation, trials: Seq
         drawing.set_layout_engine("constrained")
         row = drawing.subplots(1, len(maps.maps), squeeze=False)[0]
         for each, axes in zip(maps.maps, row, strict=True):
-            _draw(drawing, axes, each, grid, marks)
+            _draw(drawing, axes, each, grid, marks, (x, y))
             for boundary, line in zip(maps.boundaries, BOUNDARY_STYLES, strict=False):
                 _draw_boundary(axes, grid.values(boundary.quantity), boundary, line)
             if maps.contours is not None:
@@ -72,10 +75,14 @@ class Grid:
         self.columns = sorted(columns, key=_height)
         self.xs = sorted(xs)
 
+    def points(self, quantity: str) -> list[list[Point | None]]:
+        """A row for each column, from below; none where there is no value."""
+        points = [{point.x: point for point in column.curves[quantity].points} for column in self.columns]
+        return [[each.get(x) for x in self.xs] for each in points]
+
     def values(self, quantity: str) -> Floats:
-        """A row for each column, from below; NaN where there is no value."""
-        means = [{point.x: point.mean for point in column.curves[quantity].points} for column in self.columns]
-        return np.array([[each.get(x, math.nan) for x in self.xs] for each in means])
+        """The means, NaN where there is none."""
+        return np.array([[p.mean if p else math.nan for p in row] for row in self.points(quantity)])
 
     @property
     def declared(self) -> NDArray[np.bool_]:
@@ -100,7 +107,9 @@ def _diverged(trials: Iterable[Trial], grid: Grid, presentation: Presentation) -
     return cells
 
 
-def _draw(drawing: Figure, axes: Axes, each: Map, grid: Grid, diverged: NDArray[np.bool_]) -> None:
+def _draw(
+    drawing: Figure, axes: Axes, each: Map, grid: Grid, diverged: NDArray[np.bool_], labels: tuple[Axis, Axis]
+) -> None:
     values = grid.values(each.quantity)
     shown = np.ma.masked_where(~(values > 0), values) if each.log else np.ma.masked_invalid(values)
     axes.set_facecolor(NO_VALUE)
@@ -114,13 +123,12 @@ def _draw(drawing: Figure, axes: Axes, each: Map, grid: Grid, diverged: NDArray[
     if shown.count() == 0:
         axes.set_title(wrapped(f"{each.label}: no values", LABEL_CHARACTERS), fontsize=9)
         return
-    image = axes.pcolormesh(
-        np.arange(len(grid.xs) + 1) - 0.5,
-        np.arange(len(grid.columns) + 1) - 0.5,
-        shown,
-        cmap=COLOURS,
-        norm=_norm(each, float(shown.min()), float(shown.max())),
-    )
+    edges = np.arange(len(grid.xs) + 1) - 0.5, np.arange(len(grid.columns) + 1) - 0.5
+    image = axes.pcolormesh(*edges, shown, cmap=COLOURS, norm=_norm(each, float(shown.min()), float(shown.max())))
+    names = [f"{labels[0].label} {position(x)}" for x in grid.xs]
+    heights = [f"{labels[1].label} {position(_height(column))}" for column in grid.columns]
+    texts = _told(grid, each.quantity, diverged)
+    tell_cells(image, each.label, Cells(edges[0].tolist(), edges[1].tolist(), texts, names, heights))
     ends = "max" if each.most is not None and shown.max() > each.most else "neither"
     bar = drawing.colorbar(image, ax=axes, location="top", shrink=0.95, aspect=30, pad=0.02, extend=ends)
     bar.set_label(wrapped(each.label, 2 * LABEL_CHARACTERS))
@@ -129,6 +137,17 @@ def _draw(drawing: Figure, axes: Axes, each: Map, grid: Grid, diverged: NDArray[
         bar.ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,), numticks=8))
         bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
         bar.ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _told(grid: Grid, quantity: str, diverged: NDArray[np.bool_]) -> Sequence[Sequence[str]]:
+    """What is told of each cell; nothing where the study has no trial."""
+    points = grid.points(quantity)
+    texts = [["" for _ in grid.xs] for _ in grid.columns]
+    for i, j in np.argwhere(grid.declared).tolist():
+        point = points[i][j]
+        number = "no value" if point is None else f"{value(point)}{spread(point)}\nn = {point.n}"
+        texts[i][j] = number + ("\na trial diverged" if diverged[i, j] else "")
+    return texts
 
 
 def _norm(each: Map, low: float, high: float) -> Normalize:

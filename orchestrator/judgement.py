@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from orchestrator.axis import Axis
 from orchestrator.curves import Column, Point
-from orchestrator.numerals import position, with_error
+from orchestrator.numerals import position, significant, with_error
 from orchestrator.peaks import MINIMUM_POINTS, Verdict
 
 
@@ -39,3 +39,15 @@ def at(point: Point, x: Axis) -> str:
 def value(point: Point) -> str:
     """The number of a point, with its error, or as the bound it is."""
     return f"at least {with_error(point.mean, None)}" if point.at_least else with_error(point.mean, point.stderr)
+
+
+def spread(point: Point) -> str:
+    """The extremes of the replicates, ` (5.7 to 5.9)`; nothing where there is one, or a bound."""
+    if point.n < 2 or point.at_least:
+        return ""
+    return f" ({significant(point.low)} to {significant(point.high)})"
+
+
+def told(point: Point, x: Axis) -> str:
+    """All of a point, for one who points at it."""
+    return f"{at(point, x)}\n{value(point)}{spread(point)}\nn = {point.n}"

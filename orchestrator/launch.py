@@ -189,7 +189,9 @@ class Launch:
         published = publish(self.declared, records, self.store, self.lease, folder, command, settled)
         self.console.print(f"report: {published.report / 'report.html'}", soft_wrap=True, highlight=False)
         self.console.print(f"MLflow: {published.ui_command}", soft_wrap=True, highlight=False)
-        self.console.print(f"        then open {published.ui_address}", soft_wrap=True, highlight=False)
+        for number, (name, address) in enumerate(published.ui_addresses.items()):
+            lead = "then open" if number == 0 else "or"
+            self.console.print(f"        {lead} {address} ({name})", soft_wrap=True, highlight=False)
 
     @cached_property
     def _log(self) -> LaunchLog:
@@ -251,7 +253,7 @@ class Launch:
 
     def _run_of_job(self, job: str) -> str:
         """The study's own run, which names the job in turn, made before there is a report to keep on it."""
-        experiment = self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        experiment = self.store.open_study(self.study.name, {})
         run_id = study_run(self.declared, self.store, self.lease, experiment).run_id
         self.store.set_tags(run_id, {"sweep.ray_job": job})
         return run_id

@@ -53,13 +53,13 @@ def league_report(results: Results, league: League | None, generator: np.random.
     blocks: list[Block] = []
     if any(ranking.standings for ranking in ranked):
         from orchestrator.drawing import render  # here: they load Matplotlib, which most commands do without
+        from orchestrator.interaction import interactive
         from orchestrator.league_figure import league_figure
 
         drawing = league_figure(ranked)
-        pictures = {"league.png": render(drawing, "png"), "league.svg": render(drawing, "svg")}
-        picture = Picture(
-            "league.png", pictures["league.svg"].decode(), _description(ranked), _caption(results, league)
-        )
+        svg, told = interactive(drawing)
+        pictures = {"league.png": render(drawing, "png"), "league.svg": svg}
+        picture = Picture("league.png", svg.decode(), _description(ranked), _caption(results, league), told)
         blocks += [Heading("League"), picture]
     blocks += [block for ranking in ranked for block in _table(ranking, league)]
     blocks += [Heading("How the league is made"), Bullets(RULES)]
@@ -76,7 +76,7 @@ def _caption(results: Results, league: League) -> str:
         "Ψ, the mean over the axes of the granulated Kendall coefficient, and Kendall's tau over all pairs, with 95 % "
         "bootstrap intervals over replicates; one that is narrower than its dot is hidden by it. Open signs are the "
         "axes by themselves. Contenders are in the order of the first target. "
-        f"Replicates differ in {differing}."
+        f"Replicates differ in {differing}. Numbers: league.csv."
     )
 
 

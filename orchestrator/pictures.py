@@ -1,9 +1,11 @@
 """Pictures: the figures of every part of a report, as files, each with its description and caption."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.figure_files import arrays_csv, courses_csv, groups_csv, maps_csv, panels_csv, scatter_csv
 from orchestrator.parts import Part
 from orchestrator.presentation import ArrayMaps
 from orchestrator.shown_arrays import ShownArray
@@ -13,26 +15,43 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+PREVIEW_PIXELS = (900, 900)
+
+
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in both formats, what it shows in words, and how to read it."""
+    """A figure in both formats, in words, how to read it, what is told of its parts, and its numbers."""
 
     png: bytes
     svg: bytes
     description: str
     caption: str
+    told: str
+    csv: bytes
 
 
 def drawings(parts: Sequence[Part], results: Results) -> Iterator[Drawing]:
     """Of each part that has something to draw: its courses, its maps, its panels."""
-    from orchestrator.drawing import render  # here: it loads Matplotlib, which most commands do without
+    from orchestrator.drawing import render  # here: they load Matplotlib, which most commands do without
+    from orchestrator.interaction import interactive
 
     for part in parts:
-        for figure, description, caption in _figures(part, results):
-            yield Drawing(render(figure, "png"), render(figure, "svg"), description, caption)
+        for figure, description, caption, csv in _figures(part, results):
+            svg, told = interactive(figure)
+            yield Drawing(render(figure, "png"), svg, description, caption, told, csv)
 
 
-def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]":
+def preview(png: bytes) -> bytes:
+    """A small version, for pages that show a picture as large as it is."""
+    from PIL import Image
+
+    image, file = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    image.thumbnail(PREVIEW_PIXELS)
+    image.save(file, "png")
+    return file.getvalue()
+
+
+def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, bytes]]":
     from orchestrator.array_figures import array_figure
     from orchestrator.course_figures import course_figure
     from orchestrator.figures import figure
@@ -45,29 +64,33 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str]]
     if presentation.courses is not None:
         labels = [panel.label for panel in presentation.courses.panels]
         drawn = course_figure(presentation.courses, part.courses, columns, presentation)
-        yield drawn, f"{', '.join(labels)}, over training steps, by {part.x_label}", _course_caption(part)
+        words = f"{', '.join(labels)}, over training steps, by {part.x_label}"
+        yield drawn, words, _course_caption(part), courses_csv(part, presentation.courses, part.courses)
     for shown, lines in zip(presentation.profiles, part.profiles, strict=True):
         labels = [panel.label for panel in shown.panels]
         drawn = course_figure(shown, lines, columns, presentation)
-        yield drawn, f"{', '.join(labels)}, along {shown.label}, by {part.x_label}", _profile_caption(part)
+        words = f"{', '.join(labels)}, along {shown.label}, by {part.x_label}"
+        yield drawn, words, _profile_caption(part), courses_csv(part, shown, lines)
     for maps, arrays in zip(presentation.array_maps, part.array_maps, strict=True):
         labels = [each.label for each in maps.maps]
-        yield array_figure(maps, arrays), f"{', '.join(labels)}, by {part.x_label}", _array_caption(part, maps, arrays)
+        words = f"{', '.join(labels)}, by {part.x_label}"
+        yield array_figure(maps, arrays), words, _array_caption(part, maps, arrays), arrays_csv(part, maps, arrays)
     yield from _group_figures(part)
     if presentation.maps is not None:
         labels = [each.label for each in presentation.maps.maps]
         drawn = heat_maps(columns, presentation, results.trials)
-        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _map_caption(part)
+        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _map_caption(part), maps_csv(part)
     if presentation.scatter is not None:
         labels = [presentation.scatter.y.label, presentation.scatter.x.label]
-        yield scatter_figure(columns, presentation), " against ".join(labels), _scatter_caption(part)
+        drawn = scatter_figure(columns, presentation)
+        yield drawn, " against ".join(labels), _scatter_caption(part), scatter_csv(part)
     if presentation.panels:
         labels = [panel.label for panel in presentation.panels]
         drawn = figure(columns, presentation, part.findings)
-        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part)
+        yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part), panels_csv(part)
 
 
-def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str]]":
+def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str, bytes]]":
     from orchestrator.group_figure import group_figure
 
     groups = part.presentation.groups
@@ -76,7 +99,8 @@ def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str]]":
             "Mean distances, 1 less the similarity, over pairs of networks. Bars are 95 % bootstrap intervals over "
             "networks; the three lines are set apart sideways so that none hides another."
         )
-        yield group_figure(groups, part.groups), f"{groups.label}: distances within and between groups", caption
+        words = f"{groups.label}: distances within and between groups"
+        yield group_figure(groups, part.groups), words, caption, groups_csv(part)
 
 
 def _axes(part: Part) -> str:

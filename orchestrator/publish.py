@@ -14,17 +14,20 @@ from typing import Any
 
 from measures.registry import canonical_json
 from orchestrator import status
+from orchestrator.curve_runs import curve_points
 from orchestrator.curves import Column, curves
+from orchestrator.description import NOTE, description
 from orchestrator.files import write_files
 from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import results
+from orchestrator.run_colors import COLOR, column_colors, trial_colors
 from orchestrator.search import search_key
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
 from orchestrator.table import Results
-from orchestrator.views import CURVES, column_colors, curve_points, study_views, view_url
+from orchestrator.views import report_url, same_view, study_views, view_links
 from workers.measuring import measurement_key
 from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE
@@ -37,11 +40,11 @@ UI_ADDRESS = "http://127.0.0.1:5000"
 
 @dataclass(frozen=True)
 class Published:
-    """Where a person finds the report."""
+    """Where a person finds the report, and each view of the study in MLflow by its name."""
 
     report: Path
     ui_command: str
-    ui_address: str
+    ui_addresses: Mapping[str, str]
 
 
 def publish(
@@ -59,16 +62,21 @@ def publish(
     number `settled`.
     """
     study = grown(declared, records)
-    experiment = store.open_study(study.name, {"mlflow.note.content": study.question})
+    experiment = store.open_study(study.name, {})
     table = results(study, records, store.history, store.read_arrays)
+    columns = curves(table, study.presentation)
+    objectives = () if study.search is None else tuple(each.quantity for each in study.search.objectives)
+    views = study_views(study.presentation, columns, now_ms(), study.axes, objectives)
+    kept = study_run(declared, store, lease, experiment)
     ui_command = _ui_command(store.uri)
     ui = store.uri if store.uri.startswith(("http://", "https://")) else UI_ADDRESS
+    addresses = {**view_links(ui, experiment, views), "report": report_url(ui, experiment, kept.run_id)}
     header = ReportHeader(
         study=study.name,
         question=study.question,
         expected=study.expected,
         command=command,
-        links=(f"MLflow: {ui_command}, then open {view_url(ui, experiment, CURVES)}",),
+        links=(f"MLflow: {ui_command}, then open", *(f"{name}: {address}" for name, address in addresses.items())),
         provenance=tuple(
             sorted({f"{record.tags.get('provenance.packages', '')}" for record in records.values()} - {""})
         ),
@@ -76,12 +84,14 @@ def publish(
     )
     report = build_report(header, table, study.presentation)
     place = write_files(folder / "reports" / study.name, report.files)
-    columns = curves(table, study.presentation)
-    kept = study_run(declared, store, lease, experiment)
     _keep_report(report, kept, store, lease, manifest(study) if study.trials != declared.trials else None)
     _keep_status(table, kept, store, settled)
-    _keep_views(study, columns, store, experiment, lease)
-    return Published(place, ui_command, view_url(ui, experiment, CURVES))
+    _keep_curves(study, columns, store, experiment, lease)
+    _keep_colors(trial_colors(table.trials, columns), records, store)
+    relative = {**view_links("", experiment, views), "report": report_url("", experiment, kept.run_id)}
+    note = description(header, report, kept.run_id, relative)
+    _keep_description(note, views, kept, store, study.name, experiment)
+    return Published(place, ui_command, addresses)
 
 
 def manifest(study: Study) -> dict[str, Any]:
@@ -157,7 +167,9 @@ def _keep_report(
     report: Report, kept: RunRecord, store: RunStore, lease: str, grown_manifest: Mapping[str, Any] | None
 ) -> None:
     """The report on the study's run, and what it has grown to; replaced when the numbers have changed."""
-    run_id, digest = kept.run_id, hashlib.sha256(report.files["data.csv"] + report.files["report.md"]).hexdigest()[:16]
+    run_id, names = kept.run_id, " ".join(report.files)
+    known = (report.files[name] for name in ("data.csv", "report.md", "report.html"))
+    digest = hashlib.sha256(b"".join((names.encode(), *known))).hexdigest()[:16]
     if kept.tags.get(REPORT) == digest:
         return
     store.set_tags(run_id, {LEASE: lease})
@@ -169,20 +181,37 @@ def _keep_report(
     store.set_tags(run_id, {REPORT: digest})  # last: without it, all of this is done again
 
 
-def _keep_views(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:
-    """Named views of the experiment, and a run of curves over x for each column."""
+def _keep_description(
+    note: str, views: Mapping[str, str], kept: RunRecord, store: RunStore, study: str, experiment: str
+) -> None:
+    """The description and the named views of the experiment, and the study's run, as far as they have changed."""
+    stored = store.study_tags(experiment)
+    tags = {key: view for key, view in views.items() if not same_view(stored.get(key), view)}
+    if stored.get(NOTE) != note:
+        tags[NOTE] = note
+    store.open_study(study, tags)
+    if kept.tags.get(NOTE) != note:
+        store.set_tags(kept.run_id, {NOTE: note})
+
+
+def _keep_colors(colors: Mapping[str, str], records: Mapping[str, RunRecord], store: RunStore) -> None:
+    """The colours of the trials' runs, as far as they have changed: one that was drawn had no column when it began."""
+    for trial_id, color in colors.items():
+        if trial_id in records and records[trial_id].tags.get(COLOR) != color:
+            store.set_tags(records[trial_id].run_id, {COLOR: color})
+
+
+def _keep_curves(study: Study, columns: Sequence[Column], store: RunStore, experiment: str, lease: str) -> None:
+    """A run of curves over x for each column."""
     points = curve_points(columns)
     digest = hashlib.sha256(canonical_json({label: list(each) for label, each in points.items()}).encode())
     identity = digest.hexdigest()[:16]
     stored = store.runs(experiment, "curve")
     current = [run for run in stored if run.tags.get(REPORT) == identity and run.status == "FINISHED"]
     missing = points.keys() - {run.name for run in current}
-    if not missing and len(stored) == len(points):
-        return
-    store.open_study(study.name, study_views(study.presentation, columns, now_ms()))
     colors = column_colors(columns)
     for label in (label for label in points if label in missing):
-        tags = {REPORT: identity, "mlflow.runColor": colors[label], "sweep.study": study.name, LEASE: lease}
+        tags = {REPORT: identity, COLOR: colors[label], "sweep.study": study.name, LEASE: lease}
         run_id = store.create_run(experiment, label, "curve", tags, {})
         now = now_ms()
         store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in points[label]])

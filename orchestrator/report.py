@@ -16,16 +16,17 @@ from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve
 from orchestrator.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, markdown, page
 from orchestrator.group_findings import group_blocks
-from orchestrator.judgement import value
+from orchestrator.judgement import spread, value
 from orchestrator.league_report import league_report
 from orchestrator.numerals import duration, position
 from orchestrator.parts import Part, parts
-from orchestrator.pictures import drawings
+from orchestrator.pictures import drawings, preview
 from orchestrator.presentation import Presentation, Series
 from orchestrator.rules import rules
 from orchestrator.table import Results, Trial
 
 BOOTSTRAP_SEED = 0
+PREVIEW = "preview.png"
 UNFINISHED = ("failed", "partial", "pending")
 LISTED = 20
 FAILURE_CHARACTERS = 300
@@ -65,22 +66,26 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
     shown = tuple(parts(results, presentation, np.random.default_rng(BOOTSTRAP_SEED)))
     drawn = {f"figure{i if i > 1 else ''}": each for i, each in enumerate(drawings(shown, results), start=1)}
     pictures = [
-        Picture(f"{name}.png", each.svg.decode(), each.description, each.caption) for name, each in drawn.items()
+        Picture(f"{name}.png", each.svg.decode(), each.description, f"{each.caption} Numbers: {name}.csv.", each.told)
+        for name, each in drawn.items()
     ]
     league = league_report(results, presentation.league, np.random.default_rng(BOOTSTRAP_SEED))
     blocks = _blocks(header, results, shown, pictures, league.blocks)
+    first = [
+        *(each.png for each in drawn.values()),
+        *(data for name, data in league.files.items() if name.endswith("png")),
+    ]
     files = {
         "report.md": markdown(header.study, blocks).encode(),
         "report.html": page(header.study, blocks).encode(),
         **{f"{name}.png": each.png for name, each in drawn.items()},
         **{f"{name}.svg": each.svg for name, each in drawn.items()},
+        **{f"{name}.csv": each.csv for name, each in drawn.items()},
         **league.files,
+        **({PREVIEW: preview(first[0])} if first else {}),
         "data.csv": csv_files.data(results),
         "trials.csv": csv_files.trials(results),
         "summary.csv": csv_files.summary(shown),
-        **({"courses.csv": csv_files.over_steps(shown)} if any(part.courses for part in shown) else {}),
-        **({"profiles.csv": csv_files.along_arrays(shown)} if any(part.profiles for part in shown) else {}),
-        **({"arrays.csv": csv_files.arrays(shown)} if any(part.array_maps for part in shown) else {}),
     }
     return Report(files, tuple(finding for part in shown for finding in part.findings))
 
@@ -140,7 +145,10 @@ def _numbers(part: Part, alone: bool) -> list[Block]:
     )
     shown = [series for _, series in drawn]
     rows = tuple(_number_row(column, at, x, shown) for column in part.columns for at in column.xs)
-    text = "Mean ± 1 standard error at each grid point; n counts the done trials behind it. Also in summary.csv."
+    text = (
+        "Mean ± 1 standard error at each grid point, with the lowest and the highest value of its replicates; n counts "
+        "the done trials behind it. Also in summary.csv."
+    )
     title = "Numbers" if alone else f"Numbers over {x.label}"
     return [Heading(title), Paragraph(text), Table(header, rows, numeric=True)]
 
@@ -156,7 +164,7 @@ def _cell(curve: Curve, x: float, done: int) -> str:
     if point is None:
         return "–"
     fewer = "" if point.n == done else f" (n = {point.n})"
-    return value(point) + fewer
+    return value(point) + spread(point) + fewer
 
 
 def _left_out(results: Results, shown: Sequence[Part]) -> list[Block]:
@@ -206,8 +214,8 @@ def _notes(results: Results) -> list[Block]:
 def _again(header: ReportHeader, results: Results) -> list[Block]:
     timed = [trial.seconds for trial in results.trials if trial.seconds is not None]
     done = sum(trial.state == "done" for trial in results.trials)
-    time = f"{duration(sum(timed))} in all, over {_trial_count(len(timed))} with a recorded time"
-    cost = f"{_trial_count(len(results.trials))}, {done} done; {time}."
+    time = f"{duration(sum(timed))} of wall time in all, over {_trial_count(len(timed))} with a recorded time"
+    cost = f"{_trial_count(len(results.trials))}, {done} done; {time}, training and measuring{_devices(results)}."
     lines = header.links + header.provenance
     return [
         Heading("Cost"),
@@ -216,6 +224,18 @@ def _again(header: ReportHeader, results: Results) -> list[Block]:
         Code(header.command),
         *([Bullets(lines)] if lines else []),
     ]
+
+
+def _devices(results: Results) -> str:
+    """Which devices the trials trained on, as far as that is known."""
+    seconds: dict[str, list[float]] = {}
+    for trial in results.trials:
+        if trial.device and trial.seconds is not None:
+            seconds.setdefault(trial.device, []).append(trial.seconds)
+    told = [
+        f"{duration(sum(each))} on {device} ({_trial_count(len(each))})" for device, each in sorted(seconds.items())
+    ]
+    return f": {', '.join(told)}" if told else ""
 
 
 def _trial_count(count: int) -> str:

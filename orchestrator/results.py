@@ -63,6 +63,8 @@ def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:
         interpolation_threshold=tags.get("interpolation_threshold", "not trained"),
         failure="; ".join(sorted(failures)) or None,
         notes=() if record is None else tuple(note for measured in record.measured.values() for note in measured.notes),
+        device=tags.get("provenance.device", ""),
+        run_id="" if record is None else record.run_id,
     )
 
 

@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 
 from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
-from orchestrator.curves import Column
+from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, MARKERS, style, wrapped
-from orchestrator.presentation import Presentation, Scatter
+from orchestrator.interaction import Spot, Tags, tell, tell_keys
+from orchestrator.judgement import at, spread, value
+from orchestrator.presentation import Presentation, Scatter, Series
 
 SCALES = ("Blues", "Oranges", "Greens", "Greys")
 PALE, DARK = 0.35, 1.0  # parts of a scale; below the first a point is too pale on white
@@ -32,12 +34,13 @@ def scatter_figure(columns: Sequence[Column], presentation: Presentation) -> Fig
         drawing = Figure(figsize=(2.4 + 3.8 * len(columns), 3.6), layout="constrained")
         row = drawing.subplots(1, len(columns), squeeze=False)[0]
         for column, axes in zip(columns, row, strict=True):
-            _draw(axes, column, scatter, looks)
+            _draw(axes, column, scatter, looks, x)
             axes.set_xlabel(wrapped(scatter.x.label, 2 * LABEL_CHARACTERS))
             if presentation.columns is not None:
                 axes.set_title(column.label, fontweight="bold")
         row[0].set_ylabel(wrapped(scatter.y.label, LABEL_CHARACTERS))
-        row[-1].legend(handles=_legend(scatter), loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend = row[-1].legend(handles=_legend(scatter), loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        tell_keys(legend, [*({"group": group} for group in scatter.groups), *([{}] if scatter.among else [])])
     return drawing
 
 
@@ -55,13 +58,13 @@ def _shade(group: int, part: float) -> str:
     return to_hex(colormaps[SCALES[group % len(SCALES)]](PALE + (DARK - PALE) * part))
 
 
-def _draw(axes: Axes, column: Column, scatter: Scatter, looks: Mapping[float, tuple[str, str]]) -> None:
+def _draw(axes: Axes, column: Column, scatter: Scatter, looks: Mapping[float, tuple[str, str]], x: Axis) -> None:
     across = {point.x: point for point in column.curves[scatter.x.quantity].points}
     filled = _filled(column, scatter.among)
     for point in column.curves[scatter.y.quantity].points:
         if point.x in across and point.x in looks:
             colour, marker = looks[point.x]
-            axes.errorbar(
+            bars = axes.errorbar(
                 across[point.x].mean,
                 point.mean,
                 xerr=across[point.x].stderr,
@@ -73,6 +76,18 @@ def _draw(axes: Axes, column: Column, scatter: Scatter, looks: Mapping[float, tu
                 elinewidth=0.7,
                 linestyle="none",
             )
+            pair = (scatter.x, across[point.x]), (scatter.y, point)
+            spot = Spot(across[point.x].mean, point.mean, "\n".join(_told(each, of_it) for each, of_it in pair))
+            tell(bars.get_children(), _tags(point, x, scatter), f"{at(point, x)}\n{column.label}", [spot])
+
+
+def _told(series: Series, point: Point) -> str:
+    return f"{series.label} {value(point)}{spread(point)}, n = {point.n}"
+
+
+def _tags(point: Point, x: Axis, scatter: Scatter) -> Tags:
+    name = list(x.names)[int(point.x)]
+    return {"group": next(group for group, names in scatter.groups.items() if name in names)}
 
 
 def _filled(column: Column, among: AtMost | None) -> set[float]:

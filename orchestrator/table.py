@@ -27,7 +27,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial as the report names it. `state` is done, diverged, failed, partial or pending."""
+    """One trial as the report names it. `state` is done, diverged, failed, partial or pending.
+
+    `device` is what it trained on, `run_id` the run that holds it; both are empty where there is none.
+    """
 
     trial_id: str
     name: str
@@ -37,6 +40,8 @@ class Trial:
     interpolation_threshold: str
     failure: str | None
     notes: tuple[str, ...]
+    device: str = ""
+    run_id: str = ""
 
     def has(self, parameters: Mapping[str, Setting]) -> bool:
         """Whether these are among its parameters."""

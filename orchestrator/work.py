@@ -17,10 +17,10 @@ from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
 from orchestrator.results import results
+from orchestrator.run_colors import COLOR, trial_colors
 from orchestrator.search import draw_tags, draws, to_draw, trial_of
 from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
-from orchestrator.views import column_colors
 from workers.measuring import measurement_stage
 from workers.record import LEASE, RunRecord
 from workers.runtime import Runtime
@@ -137,7 +137,7 @@ class Work:
 
     @cached_property
     def _experiment(self) -> str:
-        return self.store.open_study(self.study.name, {"mlflow.note.content": self.study.question})
+        return self.store.open_study(self.study.name, {})
 
     @cached_property
     def _provenance(self) -> Mapping[str, str]:
@@ -145,10 +145,9 @@ class Work:
 
     @cached_property
     def _colors(self) -> Mapping[str, str]:
-        """A colour for each trial id: runs of one figure column share theirs in MLflow's charts."""
-        columns = curves(results(self.study, {}), self.study.presentation)
-        colors = column_colors(columns)
-        return {trial_id: colors[column.label] for column in columns for trial_id in column.trial_ids}
+        """A colour for each trial id: that of its figure column, or of its corruption, in MLflow's charts."""
+        table = results(self.study, {})
+        return trial_colors(table.trials, curves(table, self.study.presentation))
 
     def _claim_point(self, number: int, point: Point) -> "tuple[TrainingTask, bool]":
         """The trial of a point that was drawn; and whether it has ended already, and its run only gets another tag."""
@@ -178,7 +177,7 @@ class Work:
             self.store.set_status(run_id, "RUNNING")
         else:
             known = self._colors.get(trial.trial_id)  # one that was just drawn has none yet
-            color = {} if known is None else {"mlflow.runColor": known}
+            color = {} if known is None else {COLOR: known}
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
         self.early.began(trial, run_id)

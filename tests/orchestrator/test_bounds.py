@@ -12,6 +12,7 @@ from measures.registry import Component
 from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Claim, Exceeds, Rises
 from orchestrator.claims import Finding, findings
+from orchestrator.curve_runs import curve_points
 from orchestrator.curves import curves
 from orchestrator.derived_kinds import Ratio
 from orchestrator.figures import figure
@@ -21,7 +22,6 @@ from orchestrator.report import ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results, Row, Trial
-from orchestrator.views import curve_points
 from workers.record import Point, RunRecord
 from workers.spec import TrialSpec
 

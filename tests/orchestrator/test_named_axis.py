@@ -95,7 +95,7 @@ def test_the_ticks_are_the_names_and_no_line_joins_the_points() -> None:
 def test_the_report_writes_names() -> None:
     header = ReportHeader("study", "question", "expected", "command")
     files = build_report(header, results(RISING), PRESENTATION).files
-    assert "| all | shuffled_pixels | 21.00 ± 0.58 | 3 |" in files["report.md"].decode()
+    assert "| all | shuffled_pixels | 21.00 ± 0.58 (20.0 to 22.0) | 3 |" in files["report.md"].decode()
     summary = list(csv.DictReader(io.StringIO(files["summary.csv"].decode())))
     assert [line["x"] for line in summary] == list(NAMES)
 

@@ -1,13 +1,18 @@
 """The report: its files, their determinism, and that no text in it can reach the network or run."""
 
 import csv
+import hashlib
 import io
+import re
+from base64 import b64encode
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from orchestrator import document
+from orchestrator.curves import curves
 from orchestrator.document import Code, Paragraph, Table, markdown
 from orchestrator.presentation import Presentation
 from orchestrator.report import Report, ReportHeader, build_report
@@ -67,17 +72,22 @@ def test_markdown_is_the_golden_report(report: Report) -> None:
 
 def test_every_file_is_there_and_the_same_table_gives_the_same_bytes(report: Report) -> None:
     assert set(report.files) == {
-        *("report.md", "report.html", "figure.png", "figure.svg"),
+        *("report.md", "report.html", "figure.png", "figure.svg", "figure.csv", "preview.png"),
         *("data.csv", "trials.csv", "summary.csv"),
     }
     assert dict(build_report(HEADER, example(), PRESENTATION).files) == dict(report.files)
 
 
-def test_page_refers_to_nothing_outside_itself_and_runs_nothing(report: Report) -> None:
+def test_page_refers_to_nothing_outside_itself_and_runs_our_script_alone(report: Report) -> None:
     text = report.files["report.html"].decode()
     page = Page(text)
     assert not [reference for reference in page.references if not reference.startswith("#")]
-    assert not {"script", "iframe", "object", "embed", "link", "img"} & set(page.tags)
+    assert not {"iframe", "object", "embed", "link", "img"} & set(page.tags)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert script == Path(document.__file__).with_name("figure.js").read_text()
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'\"" in text and "unsafe-eval" not in text
+    assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\b|fetch\(|XMLHttpRequest|import\(", script)
     assert "url(http" not in text
     assert "@import" not in text
     assert page.tags.count("svg") == 1
@@ -93,7 +103,10 @@ def test_hostile_text_anywhere_stays_text() -> None:
     failed = trial(2, state="failed", failure=evil, notes=(evil,))
     results = Results((replace(failed, name=evil, parameters=failed.parameters | {"corruption.fraction": evil}),), ())
     page = Page(build_report(header, results, PRESENTATION).files["report.html"].decode())
-    assert not {"script", "img"} & set(page.tags)
+    assert page.tags.count("script") == 1 and "img" not in page.tags
+    assert (
+        "script" not in Page(build_report(header, Results((), ()), Presentation()).files["report.html"].decode()).tags
+    )
 
 
 def test_data_keeps_every_number_in_full(report: Report) -> None:
@@ -101,6 +114,30 @@ def test_data_keeps_every_number_in_full(report: Report) -> None:
     written = {(line["trial_id"], line["quantity"]): float(line["value"]) for line in lines(report, "data.csv")}
     assert written == pytest.approx(stored, rel=0, abs=0, nan_ok=True)
     assert lines(report, "data.csv")[0]["model.width"] == "2"
+
+
+def test_the_figure_has_its_numbers_beside_it(report: Report) -> None:
+    columns = curves(example(), PRESENTATION)
+    drawn = [
+        (panel.label, series.label, column.label, f"{point.x:g}", point.mean, point.stderr, point.n)
+        for panel in PRESENTATION.panels
+        for series in panel.series
+        for column in columns
+        for point in column.curves[series.quantity].points
+    ]
+    names = ("panel", "series", "column", "x")
+    written = [
+        (*map(each.get, names), float(each["mean"]), float(each["stderr"]) if each["stderr"] else None, int(each["n"]))
+        for each in lines(report, "figure.csv")
+    ]
+    assert written == drawn
+    assert "Numbers: figure.csv." in report.files["report.md"].decode()
+
+
+def test_cost_tells_devices_where_they_are_known() -> None:
+    first, second = trial(2, device="cpu"), trial(3, device="NVIDIA H100", seconds=90.0)
+    text = build_report(HEADER, Results((first, second), ()), PRESENTATION).files["report.md"].decode()
+    assert "1 min 30 s on NVIDIA H100 (1 trial), 10.0 s on cpu (1 trial)." in text
 
 
 def test_trials_and_summary_have_a_line_for_each(report: Report) -> None:
