@@ -11,6 +11,7 @@ from matplotlib.markers import CARETUPBASE
 from measures.registry import Component
 from orchestrator.claim_kinds import Claim, Exceeds, Rises
 from orchestrator.claims import Finding, findings
+from orchestrator.curve_runs import curve_points
 from orchestrator.curves import curves
 from orchestrator.figures import figure
 from orchestrator.presentation import Axis, Panel, Presentation, Ratio, Series
@@ -19,7 +20,6 @@ from orchestrator.report import ReportHeader, build_report
 from orchestrator.results import results
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results, Row, Trial
-from orchestrator.views import curve_points
 from workers.record import Point, RunRecord
 from workers.spec import TrialSpec
 
