@@ -25,6 +25,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
         function_space_dimensionality,
         predictive_dimensionality,
     )
+    from measures.gram_matrices import gram_matrices
     from measures.gride import ScaleCurve, ScaleEstimate, gride
     from measures.hessian_spectrum import hessian_spectrum
     from measures.homogeneity import PerturbationCurve, homogeneity, perturbation_curve
@@ -32,6 +33,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.intrinsic_dimension import intrinsic_dimension
     from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
     from measures.levina_bickel import LikelihoodDimension, levina_bickel
+    from measures.linear_posterior import linear_posterior, parameter_derivatives
     from measures.lipschitz import lipschitz
     from measures.lipschitz_bound import lipschitz_bound
     from measures.local_lipschitz import LocalLipschitz, local_lipschitz
@@ -74,9 +76,11 @@ measures = registry(
         classifier_change,
         dropout_bound,
         far_lipschitz_bound,
+        gram_matrices,
         hessian_spectrum,
         homogeneity,
         intrinsic_dimension,
+        linear_posterior,
         lipschitz,
         loss_surface,
         margins,
@@ -165,6 +169,7 @@ __all__ = [
     "flattened",
     "function_space_dimensionality",
     "ggn_operator",
+    "gram_matrices",
     "gride",
     "hessian_operator",
     "hessian_spectrum",
@@ -175,6 +180,7 @@ __all__ = [
     "layer_activations",
     "levina_bickel",
     "linear_cka",
+    "linear_posterior",
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
@@ -189,6 +195,7 @@ __all__ = [
     "neighbors_among",
     "norms",
     "pac_bayes_sigma",
+    "parameter_derivatives",
     "participation_ratio",
     "path_norm",
     "pca_dimension",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -46,6 +48,7 @@ def representation_similarity(
     method: Method = "debiased_cka",
     positions: Positions = "features",
     layers: tuple[str, ...] = (),
+    across: bool = False,
     num_examples: Annotated[int, Field(ge=5)] = 1000,
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Measurement:
@@ -55,8 +58,10 @@ def representation_similarity(
     of `measures` with their defaults. `layer.NAME.null` is the expectation for unrelated data where a method has one.
     Of convolutional layers `positions` are features of their own, as usual with CKA; or the mean is taken over them; or
     each is one more example, as SVCCA does. Which layers become like their final self first is figure 3 of Raghu,
-    Gilmer, Yosinski, Sohl-Dickstein, arXiv 1706.05806. None of `layers` named: all of the snapshot's. Costs a forward
-    pass of `num_examples` examples through both networks, and the method on every layer.
+    Gilmer, Yosinski, Sohl-Dickstein, arXiv 1706.05806. None of `layers` named: all of the snapshot's. With `across`
+    the array `across` holds every layer of the first network (rows) against every one of the second, NaN where the
+    method cannot compare the two, and `depth` counts them from 1. Costs a forward pass of `num_examples` examples
+    through both networks, and the method on every layer, or every pair of layers.
 
     >>> from torch import nn, randn, zeros
     >>> from measures import Snapshot, Split
@@ -70,7 +75,7 @@ def representation_similarity(
         raise ValueError("the snapshot names no layers; at least one hidden layer is needed")
     examples = chosen_examples(pair.first.test, num_examples, seed)
     first, second = (
-        _representations(snapshot.model, chosen, examples.inputs, positions) for snapshot in (pair.first, pair.second)
+        representations(snapshot.model, chosen, examples.inputs, positions) for snapshot in (pair.first, pair.second)
     )
     values: dict[str, Estimate] = {}
     notes: list[str] = []
@@ -84,12 +89,27 @@ def representation_similarity(
         values |= _fields(f"layer.{layer}", found)
         if isinstance(found, CanonicalCorrelation):
             notes += [f"Layer {layer}: {note}" for note in found.notes]
+    arrays = {"across": _across(first, second, METHODS[method]), "depth": np.arange(len(chosen)) + 1} if across else {}
     if positions == "examples":
         notes.append("Positions of one image are not independent: standard errors are too small.")
-    return Measurement(values, notes=tuple(notes))
+    return Measurement(values, arrays, tuple(notes))
 
 
-def _representations(
+def _across(
+    first: Mapping[str, Tensor], second: Mapping[str, Tensor], compare: Callable[[Tensor, Tensor], Similarity]
+) -> NDArray[np.float64]:
+    """Similarity of every layer of the one network (rows) to every layer of the other."""
+
+    def value(x: Tensor, y: Tensor) -> float:
+        try:
+            return compare(x, y).value
+        except ValueError:  # the same layer in both, whose reason the measurement notes; or examples that do not match
+            return math.nan
+
+    return np.array([[value(x, y) for y in second.values()] for x in first.values()])
+
+
+def representations(
     model: nn.Module, layers: tuple[str, ...], inputs: Tensor, positions: Positions
 ) -> dict[str, Tensor]:
     """What each layer puts out as (examples, features); `positions` matters where units have more than one number."""

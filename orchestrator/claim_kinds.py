@@ -3,6 +3,7 @@
 A quantity is named by its metric, as in a presentation; `published` is what was found elsewhere, in words.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -73,6 +74,20 @@ class Exceeds:
 
 
 @dataclass(frozen=True)
+class Agrees:
+    """Claim: the quantity is within `tolerance` of the published number at each x of `values`.
+
+    Where an axis has names, its x are their places, from 0.
+    """
+
+    quantity: str
+    label: str
+    values: Mapping[float, float]
+    tolerance: float
+    published: str = ""
+
+
+@dataclass(frozen=True)
 class Turns:
     """Claim: the quantity is least at some x, the turning point, and higher again at the largest."""
 
@@ -139,4 +154,30 @@ class Coincides:
     published: str = ""
 
 
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | PairedTrend | Coincides
+@dataclass(frozen=True)
+class TurnsWith:
+    """Claim: of a `Turning`, its name given, one quantity is largest when the other one is least.
+
+    It is judged over all columns at once.
+    """
+
+    turning: str
+    label: str
+    other_label: str
+    published: str = ""
+
+
+Claim = (
+    FirstZero
+    | Peak
+    | Follows
+    | Rises
+    | Exceeds
+    | Agrees
+    | Turns
+    | Correlates
+    | PairedTrend
+    | Concordance
+    | Coincides
+    | TurnsWith
+)

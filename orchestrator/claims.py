@@ -1,7 +1,7 @@
 """Claims: what a study says against what was published, judged by rules that are written down here.
 
-Every claim is judged in every column, but for concordance and coincidence, which are about all of them; every sentence
-carries the numbers behind its verdict. The rules are described in `orchestrator.rules`.
+Every claim is judged in every column, but for concordance, coincidence and turning together, which are about all of
+them; every sentence carries the numbers behind its verdict. The rules are described in `orchestrator.rules`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.agreement import agrees
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -21,6 +24,7 @@ from orchestrator.claim_kinds import (
     Peak,
     Rises,
     Turns,
+    TurnsWith,
 )
 from orchestrator.concordance import concordance
 from orchestrator.correlations import correlates, turns
@@ -32,8 +36,9 @@ from orchestrator.numerals import significant
 from orchestrator.paired_trends import paired_trend
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.statistics import RankCorrelation, spearman
+from orchestrator.turnings import turns_with
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,16 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} follows {claim.other_label}"
         case Rises():
             return f"{claim.label} rises from each x to the next"
-        case Exceeds():
-            return f"{claim.label} is above {claim.level:g}"
+        case Exceeds() | Agrees():
+            return f"{claim.label} is {_level(claim)}"
         case Turns():
             return f"{claim.label} turns: it is least before the largest x, and higher there"
         case Correlates() | PairedTrend():
             return f"{claim.label} {'rises' if claim.rises else 'falls'} with {_companion(claim)}"
-        case Coincides():
-            return f"{claim.label} falls most steeply when {claim.other_label} is passed"
+        case Coincides() | TurnsWith():
+            of_fall = isinstance(claim, Coincides)
+            when = f"{claim.other_label} {'is passed' if of_fall else 'turns'}"
+            return f"{claim.label} {'falls most steeply' if of_fall else 'is largest'} when {when}"
         case Concordance():
             among = "" if claim.among is None else f" and {claim.among.label}"
             return (
@@ -94,12 +101,22 @@ def _companion(claim: Correlates | PairedTrend) -> str:
     return (claim.other_label or "x") + ("" if claim.among is None else f", {claim.among.label}")
 
 
+def _level(claim: Exceeds | Agrees) -> str:
+    """What a quantity is said to be against a number."""
+    if isinstance(claim, Exceeds):
+        return f"above {claim.level:g}"
+    return f"within {claim.tolerance:g} of the published number"
+
+
 def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.random.Generator) -> Iterable[Finding]:
     if isinstance(claim, Concordance):
         yield _finding(claim, "all networks", concordance(claim, columns, generator))
         return
     if isinstance(claim, Coincides):
         yield _finding(claim, "all networks", coincides(claim, columns, generator))
+        return
+    if isinstance(claim, TurnsWith):
+        yield _finding(claim, "all networks", turns_with(claim, columns, generator))
         return
     for column in columns:
         yield _finding(claim, column.label, _judgement(claim, column, x, generator))
@@ -111,7 +128,7 @@ def _finding(claim: Claim, column: str, judgement: Judgement) -> Finding:
 
 
 def _judgement(
-    claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates | PairedTrend,
+    claim: FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Turns | Correlates | PairedTrend,
     column: Column,
     x: Axis,
     generator: np.random.Generator,
@@ -127,6 +144,8 @@ def _judgement(
             return rises(claim, column, x)
         case Exceeds():
             return exceeds(claim, column, x)
+        case Agrees():
+            return agrees(claim, column, x)
         case Turns():
             return turns(claim, column, x)
         case Correlates():

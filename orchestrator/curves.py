@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.claim_kinds import Claim, Coincides, Concordance, Correlates, Follows
+from orchestrator.axis import Axis
+from orchestrator.claim_kinds import Claim, Coincides, Concordance, Correlates, Follows, TurnsWith
 from orchestrator.numerals import position
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
 
@@ -121,6 +122,8 @@ def _judged(claim: Claim) -> tuple[str, ...]:
             return (claim.quantity, claim.other)
         case Coincides():
             return (f"{claim.lag}/lag", f"{claim.lag}/chance")
+        case TurnsWith():
+            return (f"{claim.turning}/lag", f"{claim.turning}/chance")
         case Concordance() | Correlates():
             further = (claim.other, claim.given if isinstance(claim, Concordance) else None)
             among = () if claim.among is None else (claim.among.quantity,)

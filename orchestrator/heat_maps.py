@@ -21,13 +21,14 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
 from orchestrator.curves import Column, Point, place, placed
 from orchestrator.drawing import LABEL_CHARACTERS, style, wrapped
 from orchestrator.interaction import Cells, tell_cells
 from orchestrator.judgement import spread, value
 from orchestrator.numerals import position
-from orchestrator.presentation import Axis, Contours, Map, Presentation
+from orchestrator.presentation import Contours, Map, Presentation
 from orchestrator.table import Trial
 
 COLOURS = "viridis"  # uniform to the eye, and for all kinds of colour vision

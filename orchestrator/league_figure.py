@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from orchestrator.axis import Axis
 from orchestrator.drawing import style
 from orchestrator.interaction import Spot, tell, tell_keys
 from orchestrator.league import Ranking, Standing
 from orchestrator.pairs import Interval
-from orchestrator.presentation import PALETTE, Axis
+from orchestrator.presentation import PALETTE
 
 ROW, HEAD, COLUMN, LABELS = 0.36, 1.3, 2.7, 2.2  # inches
 PSI, TAU, AXIS = PALETTE[0], PALETTE[1], "#444444"

@@ -8,17 +8,20 @@ import numpy as np
 from orchestrator.claims import Finding, findings
 from orchestrator.courses import Course, courses
 from orchestrator.curves import Column, averaged_over, curves
+from orchestrator.group_findings import ComparedGroups, compared_groups, group_findings
 from orchestrator.presentation import Presentation
 from orchestrator.profiles import profiles
 from orchestrator.shown_arrays import ShownArray, shown_arrays
 from orchestrator.table import Results
+
+GROUPS_SEED = 1
 
 
 @dataclass(frozen=True)
 class Part:
     """One presentation: its columns of curves, its courses, the lines of each of its profiles, its maps of arrays.
 
-    And the verdicts on its claims, and what its points average.
+    And the verdicts on its claims, what its points average, and what each method finds of its groups of networks.
     """
 
     presentation: Presentation
@@ -28,6 +31,7 @@ class Part:
     array_maps: tuple[Sequence[ShownArray], ...]
     findings: tuple[Finding, ...]
     averaged_over: tuple[str, ...]
+    groups: tuple[ComparedGroups, ...] = ()
 
     @property
     def x_label(self) -> str:
@@ -44,12 +48,15 @@ def parts(results: Results, presentation: Presentation, generator: np.random.Gen
     for each in presentation.parts:
         columns = curves(results, each)
         column_of = {trial_id: column.label for column in columns for trial_id in column.trial_ids}
+        # From draws of its own, so that it moves no other interval.
+        groups = compared_groups(results, each.groups, np.random.default_rng(GROUPS_SEED))
         yield Part(
             each,
             columns,
             courses(results, each, column_of),
             profiles(results, each, column_of),
             shown_arrays(results, each, column_of),
-            findings(columns, each, generator),
+            (*findings(columns, each, generator), *group_findings(each.groups, groups)),
             averaged_over(results, each),
+            groups,
         )

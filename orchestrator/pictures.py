@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.figure_files import arrays_csv, courses_csv, maps_csv, panels_csv, scatter_csv
+from orchestrator.figure_files import arrays_csv, courses_csv, groups_csv, maps_csv, panels_csv, scatter_csv
 from orchestrator.parts import Part
 from orchestrator.presentation import ArrayMaps
 from orchestrator.shown_arrays import ShownArray
@@ -75,6 +75,7 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, 
         labels = [each.label for each in maps.maps]
         words = f"{', '.join(labels)}, by {part.x_label}"
         yield array_figure(maps, arrays), words, _array_caption(part, maps, arrays), arrays_csv(part, maps, arrays)
+    yield from _group_figures(part)
     if presentation.maps is not None:
         labels = [each.label for each in presentation.maps.maps]
         drawn = heat_maps(columns, presentation, results.trials)
@@ -87,6 +88,19 @@ def _figures(part: Part, results: Results) -> "Iterator[tuple[Figure, str, str, 
         labels = [panel.label for panel in presentation.panels]
         drawn = figure(columns, presentation, part.findings)
         yield drawn, f"{', '.join(labels)}, over {_axes(part)}", _caption(part), panels_csv(part)
+
+
+def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str, bytes]]":
+    from orchestrator.group_figure import group_figure
+
+    groups = part.presentation.groups
+    if groups is not None and any(each.comparison is not None for each in part.groups):
+        caption = (
+            "Mean distances, 1 less the similarity, over pairs of networks. Bars are 95 % bootstrap intervals over "
+            "networks; the three lines are set apart sideways so that none hides another."
+        )
+        words = f"{groups.label}: distances within and between groups"
+        yield group_figure(groups, part.groups), words, caption, groups_csv(groups, part.groups)
 
 
 def _axes(part: Part) -> str:

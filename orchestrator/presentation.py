@@ -4,31 +4,17 @@ A quantity is named by its metric: `test/loss`, or `hessian_spectrum/effective_d
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost, Claim
+from orchestrator.derived_kinds import Derived
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 MOST_COURSES, MOST_BOUNDARIES = 3, 2
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A parameter of the trials along which to draw, e.g. `model.width`.
-
-    With `names` it has names instead of numbers, in the order in which to draw them, each for the trials that have
-    these parameters; the x of a name is its place. `among` gives, of some parameters, the values to draw. A trial
-    without the parameter, without a name, or with another value is not drawn.
-    """
-
-    parameter: str
-    label: str
-    log: bool = False
-    names: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict[str, Mapping[str, Setting]])
-    among: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict[str, tuple[Setting, ...]])
 
 
 @dataclass(frozen=True)
@@ -195,67 +181,6 @@ class Scatter:
 
 
 @dataclass(frozen=True)
-class Side:
-    """A further quantity, `name`: on which side of a turning point a trial is, -1 before it, 0 at it, 1 beyond it.
-
-    The turning point is the value of the axis at which the mean of the quantity is least, the largest if there are
-    several; each set of trials that differ in that parameter and in seeds alone has its own.
-    """
-
-    name: str
-    axis: Axis
-    quantity: str
-
-
-@dataclass(frozen=True)
-class Lag:
-    """Further quantities, below `name`: when a quantity passes a level, and how far from it another falls most steeply.
-
-    `/step` is that of the passing, a lower bound if there is none; `/lag` is from there to the steepest fall, in
-    decades of steps; `/chance` is the share of shifted curves whose fall is as near. The window begins when `fitted`
-    passes the same level, and ends with the training.
-    """
-
-    name: str
-    falls: str
-    fitted: str
-    passes: str
-    level: float = 0.5
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A further quantity, `name`: the median of one that has values over steps, from `begin` to `end` of the training.
-
-    Both are shares of the last step; of an empty part it is the value nearest to its middle. `over_first` divides it by
-    the first value.
-    """
-
-    name: str
-    quantity: str
-    begin: float
-    end: float
-    over_first: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.begin <= self.end <= 1:
-            raise ValueError(f"{self.name} from {self.begin} to {self.end} is not valid: shares of the training")
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A further quantity, `name`: that of a trial over that of its baseline.
-
-    The baseline of a trial has these parameters, and all others, seeds included, in common with it; but for those of
-    the same component as one of these.
-    """
-
-    name: str
-    quantity: str
-    baseline: Mapping[str, Setting]
-
-
-@dataclass(frozen=True)
 class Contender:
     """A quantity that is held to tell how well a network generalises.
 
@@ -291,13 +216,36 @@ class League:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Two groups of networks, compared layer by layer within and between them by Gram matrices that they have stored.
+
+    `layers` name arrays (examples, examples) in the order of depth; the groups are the trials that have these
+    parameters, the one that is held to be more alike first. `methods` are those of `group_similarity`.
+    """
+
+    label: str
+    layers: tuple[Series, ...]
+    groups: Mapping[str, Mapping[str, Setting]]
+    methods: tuple[str, ...] = ("debiased_cka", "svcca")
+    published_deep: str = ""
+    published_early: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.groups) != 2 or len(self.layers) < 2:
+            raise ValueError(
+                f"{len(self.groups)} groups of networks with {len(self.layers)} layers cannot be compared: two groups, "
+                "and at least two layers"
+            )
+
+
+@dataclass(frozen=True)
 class Presentation:
     """A figure of panels over `x`, one column per value of `columns`, and the claims to judge in each column.
 
     With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
-    the first alone. `ratios`, `sides`, `lags` and `moments` are for all of them. A `league` has tables and a figure of
-    its own, and needs no `x`.
+    the first alone; `derived` quantities are for all of them. A `league` has tables and a figure of its own, and needs
+    no `x`; so do `groups`, but for the x.
     """
 
     x: Axis | None = None
@@ -309,10 +257,8 @@ class Presentation:
     profiles: tuple[Profiles, ...] = ()
     array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
-    ratios: tuple[Ratio, ...] = ()
-    sides: tuple[Side, ...] = ()
-    lags: tuple[Lag, ...] = ()
-    moments: tuple[Moment, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    groups: Groups | None = None
     also: tuple["Presentation", ...] = ()
     league: League | None = None
 

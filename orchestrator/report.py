@@ -11,15 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator import csv_files
+from orchestrator.axis import Axis
 from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve
 from orchestrator.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, markdown, page
+from orchestrator.group_findings import group_blocks
 from orchestrator.judgement import spread, value
 from orchestrator.league_report import league_report
 from orchestrator.numerals import duration, position
 from orchestrator.parts import Part, parts
 from orchestrator.pictures import drawings, preview
-from orchestrator.presentation import Axis, Presentation, Series
+from orchestrator.presentation import Presentation, Series
 from orchestrator.rules import rules
 from orchestrator.table import Results, Trial
 
@@ -104,12 +106,13 @@ def _blocks(
     if pictures:
         blocks += [Heading("Figure" if len(pictures) == 1 else "Figures"), *pictures]
     blocks += league
+    blocks += [block for part in shown for block in group_blocks(part.presentation.groups, part.groups)]
     blocks += [block for each in header.sections for block in (Heading(each.title), Bullets(each.lines))]
     blocks += [block for part in shown for block in _numbers(part, alone=len(shown) == 1)]
     blocks += _left_out(results, shown)
     blocks += _notes(results)
     blocks += (
-        [Heading("How verdicts are reached"), Bullets(rules(part.presentation for part in shown))] if found else []
+        [Heading("How verdicts are reached"), Bullets(rules([part.presentation for part in shown]))] if found else []
     )
     return blocks + _again(header, results)
 

@@ -1,8 +1,10 @@
 """Rules: how the verdict on each kind of claim is reached, in words. Their one description, which reports print."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
+from orchestrator.chances import LEVEL, MINIMUM_CELLS
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -14,10 +16,11 @@ from orchestrator.claim_kinds import (
     Peak,
     Rises,
     Turns,
+    TurnsWith,
 )
 from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
-from orchestrator.lags import LEVEL, MINIMUM_CELLS
+from orchestrator.group_similarity import MINIMUM_NETWORKS
 from orchestrator.paired_trends import MINIMUM_REPLICATES
 from orchestrator.peaks import MINIMUM_POINTS
 from orchestrator.presentation import Presentation
@@ -57,6 +60,12 @@ RULES: Mapping[type[Claim], str] = {
         "are no replicates to tell, or if a done trial has no value. What was not reached counts as a lower bound. An"
         " x at which every replicate is exactly the level, as what is relative to itself, is left out."
     ),
+    Agrees: (
+        "Is within a tolerance of the published number: holds if at each x that has one the whole interval of two "
+        "standard errors on either side of the mean is within it; does not hold if at one the whole interval is "
+        "outside. Cannot be judged otherwise, or where no trial is done. A value without a standard error, as one from "
+        "the published draws, is taken as it is."
+    ),
     Turns: (
         "Turns: the turning point is the x of the least mean, the largest if there are several; what lies beyond it is"
         " beyond by this rule. Holds if the mean at the largest x is above it by more than twice the noise, as for a "
@@ -84,6 +93,14 @@ RULES: Mapping[type[Claim], str] = {
         f"at most {LEVEL:.1%} of draws of as many uniform numbers, does not hold if it is at least 1/2. Cannot be "
         f"judged between, or with fewer than {MINIMUM_CELLS} settings."
     ),
+    TurnsWith: (
+        "Is largest when another is least: the lag is between the step at which the other quantity is least and that at"
+        " which this one is largest. Its chance is the share of all places in the training, evenly over the logarithm "
+        "of the steps, that are as near. A setting counts once, with the mean over its replicates; one in which the "
+        "other quantity is least at the end, or before the first step that was measured, is left out. Holds if the "
+        f"mean chance is as low in at most {LEVEL:.1%} of draws of as many uniform numbers, does not hold if it is at "
+        f"least 1/2. Cannot be judged between, or with fewer than {MINIMUM_CELLS} settings."
+    ),
     Concordance: (
         "Orders better: of all pairs of networks whose third quantity differs by at most the factor, the share is "
         "taken that two quantities order alike (a tie counts as half). So is the share that the third quantity itself"
@@ -93,10 +110,20 @@ RULES: Mapping[type[Claim], str] = {
         "pairs."
     ),
 }
+GROUPS = (
+    "Groups of networks: a distance of two networks in a layer is 1 less the similarity of their Gram matrices on the "
+    "same examples. The first group is more alike if in the last layer the 95 % bootstrap intervals of both "
+    "differences, within the second less within the first and between the groups less within the first, lie above 0; "
+    "it is not if one lies below. The lesser difference is its lead; that grows with depth if the interval of the lead "
+    "in the last layer less that in the first lies above 0, and does not if it lies below. Cannot be judged otherwise, "
+    f"or with fewer than {MINIMUM_NETWORKS} networks in a group. The bootstrap is over networks; of few of them its "
+    "intervals are too short."
+)
 TOO_FEW = f"Fewer than {MINIMUM_POINTS} points can never be judged."
 
 
-def rules(presentations: Iterable[Presentation]) -> tuple[str, ...]:
+def rules(presentations: Sequence[Presentation]) -> tuple[str, ...]:
     """The rules of the claims that are made."""
     made = {type(claim) for each in presentations for claim in each.claims}
-    return (*(rule for kind, rule in RULES.items() if kind in made), TOO_FEW)
+    of_groups = (GROUPS,) if any(each.groups is not None for each in presentations) else ()
+    return (*(rule for kind, rule in RULES.items() if kind in made), *of_groups, TOO_FEW)

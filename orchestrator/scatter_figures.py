@@ -11,12 +11,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
 from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, MARKERS, style, wrapped
 from orchestrator.interaction import Spot, Tags, tell, tell_keys
 from orchestrator.judgement import at, spread, value
-from orchestrator.presentation import Axis, Presentation, Scatter, Series
+from orchestrator.presentation import Presentation, Scatter, Series
 
 SCALES = ("Blues", "Oranges", "Greens", "Greys")
 PALE, DARK = 0.35, 1.0  # parts of a scale; below the first a point is too pale on white

@@ -24,6 +24,8 @@ def drawn_arrays(presentation: Presentation) -> Mapping[str, frozenset[float]]:
         for each in (each for maps in part.array_maps for each in maps.maps):
             for name in each.arrays:
                 drawn.setdefault(name, set()).add(each.when)
+        for series in () if part.groups is None else part.groups.layers:
+            drawn.setdefault(series.quantity, set()).add(1.0)
     return {name: frozenset(shares) for name, shares in drawn.items()}
 
 

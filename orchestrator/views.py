@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import product
 from urllib.parse import quote
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Peak
 from orchestrator.curve_runs import curve_key, steps_are_integers
 from orchestrator.curves import Column
-from orchestrator.presentation import Axis, League, Panel, Presentation
+from orchestrator.presentation import League, Panel, Presentation
 
 CURVES, OVERVIEW, AVERAGED = "curves", "overview", "seeds_averaged"
 NAMES = {CURVES: "Curves", OVERVIEW: "Overview", AVERAGED: "Seeds averaged"}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.curves import curves
 from orchestrator.judgement import value
 from orchestrator.presentation import (
     ArrayMap,
     ArrayMaps,
-    Axis,
     Courses,
     Map,
     Maps,

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -107,3 +108,26 @@ def test_refuses() -> None:
         representation_similarity(SnapshotPair(snapshot(network(0), ()), one))
     with pytest.raises(ValueError, match=r"is torch\.float16; this measure needs"):
         representation_similarity(SnapshotPair(one, snapshot(network(0).half())))
+
+
+def test_across_layers_it_is_the_method_on_every_pair_and_its_diagonal_the_layers_themselves() -> None:
+    x = torch.randn(100, 8)
+    nets = [nn.Sequential(nn.Linear(8, 12), nn.ReLU(), nn.Linear(12, 6), nn.ReLU()) for _ in range(2)]
+    data = Split(x, torch.zeros(100))
+    pair = SnapshotPair(*(Snapshot(net, ("1", "3"), data, data, F.cross_entropy) for net in nets))
+    found = representation_similarity(pair, across=True)
+    first, second = (layer_activations(net, x, ["1", "3"]) for net in nets)
+    expected = [[measures.linear_cka(first[a], second[b], debiased=True).value for b in ("1", "3")] for a in ("1", "3")]
+    np.testing.assert_allclose(found.arrays["across"], expected)
+    assert found.arrays["depth"].tolist() == [1, 2]
+    assert found.values == representation_similarity(pair).values and not representation_similarity(pair).arrays
+    assert found.values["layer.1"].value == pytest.approx(found.arrays["across"][0, 0])
+
+
+def test_across_layers_what_cannot_be_compared_is_not_a_number() -> None:
+    dead = nn.Sequential(nn.Linear(8, 12), nn.ReLU())
+    nn.init.constant_(dead[0].bias, -100.0)
+    data = Split(torch.randn(50, 8), torch.zeros(50))
+    one = Snapshot(dead, ("0", "1"), data, data, F.cross_entropy)
+    across = representation_similarity(SnapshotPair(one, one), across=True).arrays["across"]
+    assert np.isnan(across).tolist() == [[False, True], [True, True]]

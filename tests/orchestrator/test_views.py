@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.curve_runs import curve_key, curve_points
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Contender, League, Panel, Presentation, Series, Target
+from orchestrator.presentation import Contender, League, Panel, Presentation, Series, Target
 from orchestrator.run_colors import column_colors, trial_colors
 from orchestrator.views import LARGEST_TAG, report_url, same_view, study_views, view_links, view_url
 from tests.orchestrator.tidy_tables import PRESENTATION, example, table

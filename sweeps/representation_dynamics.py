@@ -1,0 +1,345 @@
+"""Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?
+
+Three questions, one set of networks: of true labels and of random ones, the same random ones for all, on the same
+images; they differ in initial weights and in the order of the batches.
+
+(1) Raghu, Gilmer, Yosinski & Sohl-Dickstein, "SVCCA", NIPS 2017, arXiv 1706.05806, figure 3: layers become like their
+final selves from the bottom up. The rule here: Kendall's tau of depth and the step from which a layer's similarity to
+its final self is at least 0.9 to the end is above 0. But an early layer is like its final self before anything has been
+learned, because it keeps the geometry of the inputs; so the same is asked of half of the way from where a layer began
+to 1, which is not published. Maps show every layer against every final layer.
+
+(2) Morcos, Raghu & Bengio, "Insights on representational similarity", NeurIPS 2018, arXiv 1806.05759: networks that
+generalise are alike in their deep layers, networks that memorise are neither like those nor like one another; in early
+layers all are about as alike. By debiased CKA and by SVCCA, for the methods disagree; the paper has PWCCA, which needs
+more than the Gram matrices that our trials store. Rules, with intervals over networks: `orchestrator.group_findings`.
+
+(3) A blog's experiment, without numbers and by its own words preliminary: activations of a layer on noisy copies of an
+image, not centred. One expects the share of the first squared singular value, EVR_1, to rise as noise is filtered;
+observed is that it falls in convolutional layers, less in later ones. Theory: for small noise 1 - EVR_1 is sigma
+squared times the squared Jacobian over the squared activation (perpendicular part), so curves of several sigmas, over
+sigma squared, are one curve. Networks of random labels are a control that the blog lacks.
+
+`--preset paper` is the CIFAR-10 protocol of (1) and (2) as far as it is known: 5 + 5 networks, and the CNN of 11 layers
+of Morcos et al. 2018, whose relatives they used. Not known to us, and ours: optimiser, learning rate, epochs, the share
+of the training at which the maps were taken. `--preset blog` is what (3) has, completed: two convolutions and a hidden
+layer, 50 images, 128 copies, sigma 0.2, 0.1 and 0.01, after every epoch of 30. Neither was run: 10 trainings of 100
+epochs of 50,000 images, about 10 PFLOP each; 6 of 30 epochs of 60,000 small ones, and 186 measurements of 50 images.
+
+`--preset quick` is a LeNet on the central 28 x 28 pixels of 2,000 CIFAR-10 images, 80 epochs, 4 + 4 networks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from measures.registry import Component
+from orchestrator.axis import Axis
+from orchestrator.claim_kinds import Claim, Exceeds
+from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
+from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Groups, Panel, Presentation, Series
+from orchestrator.study import Checkpoints, Measured, Study
+from workers.spec import TrialSpec
+
+Preset = Literal["quick", "paper", "blog"]
+Method = Literal["debiased_cka", "svcca", "pwcca"]
+SIMILARITY, GRAM, SPECTRA = "representation_similarity", "gram_matrices", "perturbation_svd"
+SIGMAS = (0.2, 0.1, 0.01)  # the default of the measure
+ACROSS, DEPTH = f"{SIMILARITY}/across", f"{SIMILARITY}/depth"
+TRUE, RANDOM = "networks of true labels", "networks of random labels"
+LABELS = {
+    TRUE: {"corruption": "random_labels", "corruption.fraction": 0.0},
+    RANDOM: {"corruption": "random_labels", "corruption.fraction": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a preset trains and on what, and how closely it looks."""
+
+    model: Component
+    dataset: str
+    images: Mapping[str, int | str | None]
+    optimizer: Component
+    batch_size: int
+    epochs: int
+    layers: tuple[str, ...]
+    perturbed: Component
+    num_examples: int
+    checkpoints: Checkpoints
+    replicates: int
+    schedule: Component = field(default_factory=lambda: Component("constant"))
+
+
+PROTOCOLS: Mapping[Preset, Protocol] = {
+    "quick": Protocol(
+        model=Component("lenet"),
+        dataset="cifar10",
+        images={"crop": 28, "num_train": 2000, "num_test": 1000, "normalization": "per_image"},
+        optimizer=Component("sgd", learning_rate=0.02, momentum=0.9),
+        schedule=Component("exponential", factor=0.99),
+        batch_size=64,
+        epochs=80,
+        layers=("conv1", "conv2", "hidden1", "hidden2"),
+        perturbed=Component("perturbation_svd", num_examples=5, num_copies=64),
+        num_examples=300,
+        checkpoints=Checkpoints(per_decade=2, fraction=0.25),
+        replicates=4,
+    ),
+    "paper": Protocol(
+        model=Component("conv11"),
+        dataset="cifar10",
+        images={},
+        optimizer=Component("sgd", learning_rate=0.05, momentum=0.9),
+        batch_size=128,
+        epochs=100,
+        layers=tuple(f"conv{number}" for number in range(1, 12)),
+        perturbed=Component("perturbation_svd"),
+        num_examples=5000,
+        checkpoints=Checkpoints(per_decade=4, fraction=0.05),
+        replicates=5,
+    ),
+    "blog": Protocol(
+        model=Component("mnist_cnn"),
+        dataset="mnist",
+        images={},
+        optimizer=Component("sgd", learning_rate=0.05),
+        batch_size=64,
+        epochs=30,
+        layers=("conv1", "conv2", "hidden1"),
+        perturbed=Component("perturbation_svd", num_examples=50),
+        num_examples=1000,
+        checkpoints=Checkpoints(every_epochs=1),
+        replicates=3,
+    ),
+}
+
+
+def representation_dynamics(
+    *,
+    preset: Annotated[
+        Preset, Field(description="minutes; the protocol of SVCCA and PWCCA; or that of the perturbations")
+    ] = "quick",
+    method: Annotated[Method, Field(description="how layers are compared over the training")] = "debiased_cka",
+    replicates: Annotated[
+        int | None, Field(ge=1, description="networks of true and of random labels each; the preset's if none")
+    ] = None,
+    epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
+    images: Annotated[
+        str, Field(description="the images in another form: an .npz file, or a folder of image files")
+    ] = "",
+) -> Study:
+    """Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?"""
+    protocol = PROTOCOLS[preset]
+    similarity = Component(
+        SIMILARITY,
+        method=method,
+        positions="features" if method == "debiased_cka" else "mean",
+        layers=(*protocol.layers, "output"),
+        across=True,
+        num_examples=protocol.num_examples,
+    )
+    grams = Component(GRAM, positions="mean", layers=protocol.layers, num_examples=min(1000, protocol.num_examples))
+    return Study(
+        name="representation_dynamics" if preset == "quick" else f"representation_dynamics_{preset}",
+        question="Which layers settle first, do networks that generalise end alike, and what do layers make of small "
+        "noise?",
+        expected=EXPECTED[preset],
+        trials=tuple(
+            _trial(protocol, fraction, images, epochs or protocol.epochs, replicate)
+            for fraction in (0.0, 1.0)
+            for replicate in range(replicates or protocol.replicates)
+        ),
+        axes=("corruption.fraction",),
+        measured=(
+            Measured(similarity, at="checkpoints"),
+            Measured(protocol.perturbed, at="checkpoints"),
+            Measured(grams),
+        ),
+        checkpoints=protocol.checkpoints,
+        presentation=presentation(protocol),
+    )
+
+
+def _trial(protocol: Protocol, fraction: float, images: str, epochs: int, replicate: int) -> TrialSpec:
+    """All on the same images and, if they are random, the same labels; only initial weights and order differ."""
+    return TrialSpec(
+        dataset=_dataset(protocol, images),
+        corruption=Component("random_labels", fraction=fraction),
+        model=protocol.model,
+        optimizer=protocol.optimizer,
+        schedule=protocol.schedule,
+        fit=Component("sgd", epochs=epochs, batch_size=protocol.batch_size),
+        init_seed=replicate,
+        order_seed=replicate,
+    )
+
+
+def _dataset(protocol: Protocol, images: str) -> Component:
+    """The published data set, or the images of an .npz file or a folder in its place."""
+    if not images:
+        return Component(protocol.dataset, **protocol.images)
+    own = {"normalization": "dataset", **protocol.images}
+    if images.endswith(".npz"):
+        return Component("arrays", path=images, channels_last=protocol.dataset == "cifar10", **own)
+    return Component("image_folder", path=images, **own)
+
+
+COMMON = (
+    "Layers settle from the bottom up; in deep layers networks that generalise are more alike than those that "
+    "memorise, in early layers all are about as alike; EVR_1 falls in convolutional layers, less in later ones, and 1 "
+    "- EVR_1 over sigma squared is one curve for small noise."
+)
+EXPECTED: Mapping[Preset, str] = {
+    "quick": f"As published of larger networks. {COMMON}",
+    "paper": f"Raghu et al. 2017, figure 3; Morcos, Raghu & Bengio 2018. {COMMON}",
+    "blog": f"A blog's experiment, which gives no numbers. {COMMON}",
+}
+
+
+def presentation(protocol: Protocol) -> Presentation:
+    """First which layers settle, then the groups, then the perturbations."""
+    labels = Axis("corruption.fraction", "labels", names={"true labels": LABELS[TRUE], "random labels": LABELS[RANDOM]})
+    similar = [Series(f"{SIMILARITY}/layer.{layer}", layer) for layer in protocol.layers]
+    return Presentation(
+        x=labels,
+        courses=Courses(
+            (
+                *(Panel(f"similarity to its final self, {each.label}", (each,)) for each in similar),
+                Panel("error", (Series("train/error", "train"), Series("test/error", "test"))),
+            ),
+            log=True,
+        ),
+        array_maps=(
+            ArrayMaps(
+                tuple(
+                    ArrayMap(f"after {share:.0%} of the training", ACROSS, DEPTH, DEPTH, least=0, most=1, when=share)
+                    for share in (0.0, 0.35, 0.75, 1.0)
+                ),
+                "layer of the final network",
+                "layer",
+                mean=True,
+            ),
+        ),
+        groups=Groups(
+            "Groups of networks",
+            tuple(Series(f"{GRAM}/layer.{layer}", layer) for layer in protocol.layers),
+            LABELS,
+            published_deep="yes: within generalising < within memorising, about between",
+            published_early="yes: early layers are about as similar in all",
+        ),
+        panels=(
+            Panel("tau of depth and settling", (Series("settling/order", "at 0.9"), Series("way/order", "half way"))),
+            Panel("train error", (Series("train/error", "train"),)),
+        ),
+        claims=(
+            Exceeds("settling/order", "tau of depth and the step from which similarity is above 0.9", 0.0, "yes"),
+            Exceeds("way/order", "tau of depth and the step from which half of the way is gone", 0.0),
+        ),
+        derived=(*_settling(protocol.layers), *_perturbed(protocol)),
+        also=(_perturbations(protocol, labels),),
+    )
+
+
+def _settling(layers: tuple[str, ...]) -> tuple[Derived, ...]:
+    """When each layer is like its final self, absolutely and from where it began; and the order of that."""
+    quantities = [(layer, f"{SIMILARITY}/layer.{layer}") for layer in layers]
+    return (
+        *(Settled(f"settling/{layer}", quantity, 0.9) for layer, quantity in quantities),
+        *(Settled(f"way/{layer}", quantity, 0.5, of_the_way=True) for layer, quantity in quantities),
+        *(DepthOrder(f"{name}/order", tuple(f"{name}/{layer}" for layer in layers)) for name in ("settling", "way")),
+    )
+
+
+def _perturbed(protocol: Protocol) -> tuple[Derived, ...]:
+    """What is beside the first singular value, over the variance of the noise; how the share of that value falls."""
+    least, layers = min(SIGMAS), protocol.layers
+    of_layers = (
+        (
+            *(_beside(f"beside/{layer}/{sigma}", _share(layer, sigma), sigma) for sigma in SIGMAS),
+            _beside(f"beside/{layer}/linear", _share(layer, least, "linear_share_1"), least),
+            Likeness(f"likeness/{layer}", tuple(f"beside/{layer}/{sigma}" for sigma in SIGMAS)),
+            Likeness(f"theory/{layer}", (f"beside/{layer}/{least}", f"beside/{layer}/linear")),
+            Fall(f"fall/{layer}", _share(layer, max(SIGMAS))),
+        )
+        for layer in layers
+    )
+    return (
+        *(each for of_layer in of_layers for each in of_layer),
+        DepthOrder("fall/order", tuple(f"fall/{layer}" for layer in layers)),
+        Rescaled("fall/shrinks", "fall/order", factor=-1),
+    )
+
+
+def _beside(name: str, share: str, sigma: float) -> Rescaled:
+    return Rescaled(name, share, -1 / sigma**2, 1 / sigma**2)
+
+
+def _share(layer: str, sigma: float, field: str = "share_1") -> str:
+    return f"{SPECTRA}/layer.{layer}.sigma_{sigma}.{field}"
+
+
+def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
+    """The share of the first singular value over the training, with the theory of small noise."""
+    largest, layers = max(SIGMAS), protocol.layers
+    ends = (layers[0], layers[-1])
+    claims: list[Claim] = [
+        *(
+            Exceeds(f"fall/{layer}", f"fall of EVR_1 in {layer}, sigma {largest}", 0.0, _published(layer))
+            for layer in layers
+        ),
+        Exceeds("fall/shrinks", "minus tau of depth and that fall", 0.0, "yes: it falls less in later layers"),
+        *(
+            Exceeds(f"likeness/{layer}", f"least over largest of (1 - EVR_1) / sigma² of three sigmas in {layer}", 0.9)
+            for layer in ends
+        ),
+        *(
+            Exceeds(
+                f"theory/{layer}", f"likeness of 1 - EVR_1 to that of the linear theory in {layer}, least sigma", 0.98
+            )
+            for layer in ends
+        ),
+    ]
+    return Presentation(
+        x=labels,
+        courses=Courses(
+            (
+                *(
+                    Panel(
+                        f"EVR_1 in {layer}",
+                        (
+                            Series(_share(layer, largest), f"sigma {largest}"),
+                            Series(_share(layer, largest, "linear_share_1"), "linear theory"),
+                        ),
+                    )
+                    for layer in layers
+                ),
+                *(
+                    Panel(
+                        f"(1 - EVR_1) / sigma², {layer}",
+                        tuple(Series(f"beside/{layer}/{sigma}", f"sigma {sigma}") for sigma in SIGMAS),
+                    )
+                    for layer in layers
+                ),
+            ),
+            log=True,
+        ),
+        panels=(
+            Panel("fall of EVR_1", tuple(Series(f"fall/{layer}", layer) for layer in layers)),
+            Panel("likeness of three sigmas", tuple(Series(f"likeness/{layer}", layer) for layer in layers)),
+            Panel("likeness to the theory", tuple(Series(f"theory/{layer}", layer) for layer in layers)),
+        ),
+        claims=tuple(claims),
+    )
+
+
+def _published(layer: str) -> str:
+    return "yes" if layer.startswith("conv") else "less than in earlier layers"
+
+
+if __name__ == "__main__":
+    from sweeps.__main__ import main
+
+    main(representation_dynamics)
