@@ -6,10 +6,14 @@ from orchestrator.claim_kinds import AtMost
 from orchestrator.courses import Course
 from orchestrator.csv_files import POINT, as_csv, point_numbers
 from orchestrator.curves import Column, Point
+<<<<<<< HEAD
 from orchestrator.group_findings import pairings
+=======
+from orchestrator.group_findings import ComparedGroups, group_lines
+>>>>>>> reports
 from orchestrator.numerals import position
 from orchestrator.parts import Part
-from orchestrator.presentation import ArrayMaps, Courses, Panel, Profiles, Series
+from orchestrator.presentation import ArrayMaps, Courses, Groups, Panel, Profiles, Series
 from orchestrator.shown_arrays import ShownArray
 
 Line = tuple[object, ...]
@@ -58,6 +62,18 @@ def arrays_csv(part: Part, maps: ArrayMaps, arrays: Sequence[ShownArray]) -> byt
         lines += [(*place, "point", *point[:2], point[2] if len(point) > 2 else None) for point in each.points.tolist()]
     names = ("map", "array", "column", "axis", "x", "step", "kind")
     return as_csv((*names, f"horizontal: {maps.horizontal}", f"vertical: {maps.vertical}", "value"), lines)
+
+
+def groups_csv(groups: Groups, found: Sequence[ComparedGroups]) -> bytes:
+    """One line for each layer of each line of each method."""
+    lines = [
+        (each.method, label, series.label, series.quantity, spread.value, spread.low, spread.high)
+        for each in found
+        if each.comparison is not None
+        for label, spreads in group_lines(groups, each.comparison).items()
+        for series, spread in zip(groups.layers, spreads, strict=True)
+    ]
+    return as_csv(("method", "pairs", "layer", "array", "distance", "low", "high"), lines)
 
 
 def scatter_csv(part: Part) -> bytes:

@@ -59,6 +59,16 @@ def _comparison(
     return compared(of_layers, len(first), generator)
 
 
+def group_lines(groups: Groups, found: Comparison) -> Mapping[str, list[Spread]]:
+    """The mean distances over the layers, within either group and between them."""
+    first, second = groups.groups
+    return {
+        f"within {first}": [layer.within_first for layer in found.layers],
+        f"within {second}": [layer.within_second for layer in found.layers],
+        "between them": [layer.between for layer in found.layers],
+    }
+
+
 def group_findings(groups: Groups | None, found: tuple[ComparedGroups, ...]) -> Iterator[Finding]:
     """Of each method: is the first group more alike in the last layer, and does that grow with depth?"""
     if groups is None:
