@@ -44,8 +44,8 @@ clean: ## Remove the environment and caches; results in store/ and reports/ stay
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	@echo "Installing the tools for tests and checks, the MLflow server's parts, and the peers of benchmarks ..."
-	@$(PIP) --editable '.[server,test,benchmarks]'
+	@echo "Installing the tools for tests and checks, the MLflow server's parts, the peers of benchmarks, and the sampler ..."
+	@$(PIP) --editable '.[server,test,benchmarks,posterior]'
 	@touch $@
 
 .venv/created:

@@ -12,6 +12,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.block_lanczos import block_top_eigenvalues
     from measures.cca import CanonicalCorrelation, mean_cca, pwcca, pwcca_as_released, r2_cca, svcca
     from measures.cka import KernelAlignment, linear_cka, minibatch_cka, rbf_cka
+    from measures.classifier_change import classifier_change
     from measures.correlation_dimension import CorrelationDimension, correlation_dimension
     from measures.dimension_estimates import DimensionEstimates, dimension_estimates
     from measures.distance_to_initialisation import distance_to_initialisation
@@ -32,6 +33,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
     from measures.intrinsic_dimension import intrinsic_dimension
     from measures.lanczos import Eigenpairs, Tridiagonalization, lanczos, lanczos_quadrature, top_eigenvalues
     from measures.levina_bickel import LikelihoodDimension, levina_bickel
+    from measures.linear_posterior import linear_posterior, parameter_derivatives
     from measures.lipschitz import lipschitz
     from measures.lipschitz_bound import lipschitz_bound
     from measures.local_lipschitz import LocalLipschitz, local_lipschitz
@@ -52,6 +54,7 @@ with garbage_kept(for_good=True):  # half of the time that it takes to import to
         draw_random_features,
         random_feature_regression,
     )
+    from measures.region_map import region_map
     from measures.registry import Component, Entry, Registry, canonical_json, registry
     from measures.representation_similarity import representation_similarity
     from measures.representations import flattened, positions_as_examples, spatial_average
@@ -70,22 +73,25 @@ measures = registry(
         activation_noise,
         activation_regions,
         bias_gradient,
+        classifier_change,
         dropout_bound,
         far_lipschitz_bound,
         gram_matrices,
         hessian_spectrum,
         homogeneity,
         intrinsic_dimension,
+        linear_posterior,
         lipschitz,
         loss_surface,
         margins,
         norms,
         pac_bayes_sigma,
         perturbation_svd,
+        region_map,
         representation_similarity,
         selectivity,
     ],
-    versions={"hessian_spectrum": 2, "perturbation_svd": 2},
+    versions={"hessian_spectrum": 2, "homogeneity": 2, "loss_surface": 2, "perturbation_svd": 2},
 )
 
 
@@ -145,6 +151,7 @@ __all__ = [
     "canonical_json",
     "class_information",
     "class_selectivity",
+    "classifier_change",
     "compares_pairs",
     "correlation_dimension",
     "dense_spectrum",
@@ -173,6 +180,7 @@ __all__ = [
     "layer_activations",
     "levina_bickel",
     "linear_cka",
+    "linear_posterior",
     "lipschitz",
     "lipschitz_bound",
     "local_lipschitz",
@@ -187,6 +195,7 @@ __all__ = [
     "neighbors_among",
     "norms",
     "pac_bayes_sigma",
+    "parameter_derivatives",
     "participation_ratio",
     "path_norm",
     "pca_dimension",
@@ -202,6 +211,7 @@ __all__ = [
     "r2_cca",
     "random_feature_regression",
     "rbf_cka",
+    "region_map",
     "registry",
     "representation_similarity",
     "selectivity",

@@ -54,6 +54,13 @@ def _moved(model: nn.Module, displacement: Tensor) -> dict[str, Tensor]:
     return weights
 
 
+def predicted_labels(outputs: Sequence[Tensor]) -> Tensor:
+    """The predicted class of every example; an answer that is not a number is that of no class, -1."""
+    rows = torch.cat([each.flatten(start_dim=1) if each.ndim > 1 else each[:, None] for each in outputs])
+    labels = rows.argmax(dim=1) if rows.shape[1] > 1 else (rows[:, 0] > 0).long()
+    return torch.where(rows.isnan().any(dim=1), -1, labels)
+
+
 def mean_loss(loss: Loss, outputs: Sequence[Tensor], batches: Sequence[Batch]) -> float:
     """The mean loss over all examples; batches count by their size."""
     total = sum(float(loss(each, targets)) * len(targets) for each, (_, targets) in zip(outputs, batches, strict=True))

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from measures.examples import generator
 from measures.lanczos import Eigenpairs, lanczos
 from measures.operators import LinearOperator
-from measures.parameter_directions import directions_outside, directions_within, random_directions
+from measures.parameter_directions import directions_outside, directions_within, random_directions, unit
 from measures.spectrum import symmetric_matrix
 
 # The network of the published two spirals has 2181 parameters, whose Hessian is formed there, too.
 DENSE_SIZE = 2500
+Floats = NDArray[np.float64]
+
 TOLERANCE = 1e-3  # of a residual, relative to the largest magnitude in the spectrum
 
 
@@ -97,6 +100,20 @@ def eigenspaces(operator: LinearOperator, *, num_top: int, num_excluded: int, se
     residuals = torch.linalg.vector_norm(differences, dim=0).cpu().numpy()
     top = Eigenpairs(values[chosen], residuals, residuals <= TOLERANCE * np.abs(values).max(), vectors)
     return Eigenspaces(top, found.basis, None)
+
+
+def top_and_bottom(spaces: Eigenspaces, num_draws: int, seed: int) -> dict[str, Tensor]:
+    """Random directions (p, num_draws) of length 1 in each of the two eigenspaces."""
+    return {
+        "top": unit(spaces.top_directions(num_draws, generator(seed, 2))),
+        "bottom": unit(spaces.bottom_directions(num_draws, generator(seed, 3))),
+    }
+
+
+def curvatures(operator: LinearOperator, directions: Tensor) -> Floats:
+    """The curvature along each of the columns, which have length 1; costs a product for each."""
+    images = (operator @ directions.to(operator.dtype)).to(directions)
+    return (directions * images).sum(dim=0).cpu().numpy()
 
 
 def _dense(operator: LinearOperator, num_top: int, num_excluded: int) -> Eigenspaces:

@@ -41,7 +41,8 @@ def hessian_spectrum(
     `published_effective_dimensionality` is the number of the paper's figures, for comparison with them only: one random
     start, 100 Lanczos steps, tensors of more than one dimension, the Hessian summed over the means of batches of
     `recipe_batch_size`, z = 1, negative Ritz values left out. It counts Ritz values, is bounded by 100, and is not an
-    estimate of the sum.
+    estimate of the sum. `unclipped_effective_dimensionality_z1` is there where all eigenvalues are known: the same sum
+    over those of either sign, which is unbounded as one comes close to -z; so the paper measures its two spirals.
 
     Costs about num_steps * num_probes + 250 Hessian products on the training set.
 
@@ -60,7 +61,7 @@ def hessian_spectrum(
     else:
         spectrum = dense_spectrum(operator)
     values = _spectrum_fields(spectrum, z) | _top_sums(pairs, num_eigenvalues, z)
-    values |= _eigenvalue_fields(pairs, num_eigenvalues)
+    values |= _eigenvalue_fields(pairs, num_eigenvalues) | _unclipped_sums(spectrum, z)
     values |= {
         "published_effective_dimensionality": _published_recipe(snapshot, recipe_batch_size, seed),
         "num_parameters": Estimate(float(size)),
@@ -96,6 +97,18 @@ def _top_sums(pairs: Eigenpairs, count: int, z: tuple[float, ...]) -> dict[str, 
         f"top_effective_dimensionality_z{value:g}": Estimate(float(np.sum(positive / (positive + value))))
         for value in z
     }
+
+
+def _unclipped_sums(spectrum: Spectrum, z: tuple[float, ...]) -> dict[str, Estimate]:
+    """The sum of l / (l + z) over all eigenvalues of either sign, where they are known: of it no estimate is any good.
+
+    An eigenvalue close to -z dominates it, and what is to be compared with it are published numbers of small networks.
+    """
+    if spectrum.num_probes:
+        return {}
+    with np.errstate(divide="ignore"):
+        sums = {value: float(np.sum(spectrum.exact / (spectrum.exact + value))) for value in z}
+    return {f"unclipped_effective_dimensionality_z{value:g}": Estimate(each) for value, each in sums.items()}
 
 
 def _relative(amount: float, spectrum: Spectrum, z: float) -> float:

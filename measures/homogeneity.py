@@ -15,12 +15,20 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from measures.displacement import Batch, Loss, check_directions, checked_batches, has_classes, mean_loss, outputs_at
-from measures.eigenspaces import Eigenspaces, eigenspaces
-from measures.examples import chosen_examples, generator
+from measures.displacement import (
+    Batch,
+    Loss,
+    check_directions,
+    checked_batches,
+    has_classes,
+    mean_loss,
+    outputs_at,
+    predicted_labels,
+)
+from measures.eigenspaces import curvatures, eigenspaces, top_and_bottom
+from measures.examples import chosen_examples
 from measures.inputs import Estimate, Measurement, Snapshot, Split
-from measures.operators import CurvatureOperator, hessian_operator
-from measures.parameter_directions import unit
+from measures.operators import hessian_operator
 
 Floats = NDArray[np.float64]
 
@@ -76,13 +84,14 @@ def homogeneity(
     lengths = np.linspace(0, max_length, num_lengths)
     values: dict[str, Estimate] = {"num_parameters": Estimate(float(hessian.shape[0]))}
     arrays: dict[str, NDArray[np.generic]] = {"lengths": lengths}
-    for space, directions in _unit_directions(spaces, num_draws, seed).items():
-        values[f"{space}.curvature"] = _mean(_curvatures(hessian, directions))
+    for space, directions in top_and_bottom(spaces, num_draws, seed).items():
+        values[f"{space}.curvature"] = _mean(curvatures(hessian, directions))
         for name, split in (("train", snapshot.train), ("test", snapshot.test)):
             examples = [_batch(chosen_examples(split, num_examples, seed))]
             curve = perturbation_curve(snapshot.model, snapshot.loss, examples, directions, lengths)
             values |= {f"{name}.loss": Estimate(float(curve.losses[0, 0]))} | _fields(f"{space}.{name}", curve)
             arrays |= _arrays(f"{space}.{name}", curve)
+    values |= {f"{name}.kept_more": _kept_more(values, name) for name in ("train", "test")}
     return Measurement(values, arrays, (*_notes(values), *spaces.notes(num_top, num_excluded)))
 
 
@@ -109,33 +118,14 @@ def perturbation_curve(
     steps = np.asarray(lengths, dtype=np.float64)
     if steps.ndim != 1 or len(steps) == 0 or not np.isfinite(steps).all():
         raise ValueError(f"lengths={lengths} are not valid: finite numbers, at least one")
-    labels = _labels(outputs_at(model, None, batches))
+    labels = predicted_labels(outputs_at(model, None, batches))
     losses, kept = np.empty((2, len(steps), directions.shape[1]))
     for i, length in enumerate(steps):
         for j, direction in enumerate(directions.T):
             outputs = outputs_at(model, length * direction, batches)
             losses[i, j] = mean_loss(loss, outputs, batches)
-            kept[i, j] = float(((_labels(outputs) == labels) & (labels >= 0)).double().mean())
+            kept[i, j] = float(((predicted_labels(outputs) == labels) & (labels >= 0)).double().mean())
     return PerturbationCurve(steps, losses, kept if has_classes(batches) else None)
-
-
-def _labels(outputs: Sequence[Tensor]) -> Tensor:
-    """The predicted class of every example; an answer that is not a number is that of no class."""
-    rows = torch.cat([each.flatten(start_dim=1) if each.ndim > 1 else each[:, None] for each in outputs])
-    labels = rows.argmax(dim=1) if rows.shape[1] > 1 else (rows[:, 0] > 0).long()
-    return torch.where(rows.isnan().any(dim=1), -1, labels)
-
-
-def _unit_directions(spaces: Eigenspaces, num_draws: int, seed: int) -> dict[str, Tensor]:
-    return {
-        "top": unit(spaces.top_directions(num_draws, generator(seed, 2))),
-        "bottom": unit(spaces.bottom_directions(num_draws, generator(seed, 3))),
-    }
-
-
-def _curvatures(hessian: CurvatureOperator, directions: Tensor) -> Floats:
-    images = (hessian @ directions.to(hessian.dtype)).to(directions)
-    return (directions * images).sum(dim=0).cpu().numpy()
 
 
 def _batch(examples: Split) -> Batch:
@@ -152,8 +142,17 @@ def _fields(prefix: str, curve: PerturbationCurve) -> dict[str, Estimate]:
 
 
 def _arrays(prefix: str, curve: PerturbationCurve) -> dict[str, NDArray[np.generic]]:
-    kept = {} if curve.labels_kept is None else {f"{prefix}.labels_kept": curve.labels_kept}
-    return {f"{prefix}.loss": curve.losses, **kept}
+    """Draws in rows, as of all arrays whose rows a report averages."""
+    kept = {} if curve.labels_kept is None else {f"{prefix}.labels_kept": curve.labels_kept.T}
+    return {f"{prefix}.loss": curve.losses.T, **kept}
+
+
+def _kept_more(values: dict[str, Estimate], split: str) -> Estimate:
+    """The share of labels that bottom directions keep, less that of the top; their draws are independent."""
+    bottom, top = (values[f"{space}.{split}.labels_kept"] for space in ("bottom", "top"))
+    if bottom.stderr is None or top.stderr is None:
+        return Estimate(math.nan)
+    return Estimate(bottom.value - top.value, math.hypot(bottom.stderr, top.stderr))
 
 
 def _mean(by_draw: Floats) -> Estimate:

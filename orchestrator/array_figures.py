@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from orchestrator.drawing import LABEL_CHARACTERS, style, wrapped
@@ -23,6 +24,7 @@ from orchestrator.shown_arrays import Coordinate, ShownArray
 COLOURS = "viridis"
 NO_VALUE = "#d9d9d9"
 MOST_TICKS = 10
+FEW_DECADES = 1e2
 POINT_MARKERS = ("o", "^")
 
 
@@ -49,6 +51,7 @@ def array_figure(maps: ArrayMaps, shown: Sequence[ShownArray]) -> Figure:
                     ScalarMappable(norm, COLOURS), ax=rows[:, number].tolist(), location="top", aspect=30, pad=0.02
                 )
                 bar.set_label(title)
+                _plain_numbers(bar.ax.xaxis, norm)
             rows[-1, number].set_xlabel(maps.horizontal)
         for place, row in zip(places, rows, strict=False):
             text = maps.vertical if len(places) == 1 else f"{wrapped(place, LABEL_CHARACTERS)}\n{maps.vertical}"
@@ -65,6 +68,15 @@ def _norm(each: ArrayMap, arrays: Sequence[NDArray[np.float64]]) -> Normalize | 
     low = float(values.min()) if each.least is None else each.least
     high = float(values.max()) if each.most is None else each.most
     return LogNorm(low, high) if each.log else Normalize(low, high)
+
+
+def _plain_numbers(axis: XAxis, norm: Normalize) -> None:
+    """On a logarithmic scale, in the place of powers in mathematical notation, which the house style does not set."""
+    if isinstance(norm, LogNorm):
+        few_decades = bool(norm.vmax and norm.vmin and norm.vmax <= FEW_DECADES * norm.vmin)
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,), numticks=8))
+        axis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _draw(axes: Axes, picture: ShownArray, norm: Normalize | None) -> None:

@@ -3,6 +3,7 @@
 A quantity is named by its metric, as in a presentation; `published` is what was found elsewhere, in words.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -73,6 +74,20 @@ class Exceeds:
 
 
 @dataclass(frozen=True)
+class Agrees:
+    """Claim: the quantity is within `tolerance` of the published number at each x of `values`.
+
+    Where an axis has names, its x are their places, from 0.
+    """
+
+    quantity: str
+    label: str
+    values: Mapping[float, float]
+    tolerance: float
+    published: str = ""
+
+
+@dataclass(frozen=True)
 class Turns:
     """Claim: the quantity is least at some x, the turning point, and higher again at the largest."""
 
@@ -117,6 +132,16 @@ class Concordance:
 
 
 @dataclass(frozen=True)
+class PairedTrend:
+    """Claim: within replicates, whose trials share their seeds over x, the quantity rises with x, or falls."""
+
+    quantity: str
+    label: str
+    rises: bool = True
+    published: str = ""
+
+
+@dataclass(frozen=True)
 class Coincides:
     """Claim: what falls in a `Lag`, its name given, falls most steeply when the other quantity passes the level.
 
@@ -142,4 +167,17 @@ class TurnsWith:
     published: str = ""
 
 
-Claim = FirstZero | Peak | Follows | Rises | Exceeds | Concordance | Turns | Correlates | Coincides | TurnsWith
+Claim = (
+    FirstZero
+    | Peak
+    | Follows
+    | Rises
+    | Exceeds
+    | Agrees
+    | Concordance
+    | Turns
+    | Correlates
+    | PairedTrend
+    | Coincides
+    | TurnsWith
+)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orchestrator.agreement import agrees
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -17,6 +19,7 @@ from orchestrator.claim_kinds import (
     Exceeds,
     FirstZero,
     Follows,
+    PairedTrend,
     Peak,
     Rises,
     Turns,
@@ -29,6 +32,7 @@ from orchestrator.differences import exceeds, rises
 from orchestrator.judgement import Judgement, at, gaps, too_few, value
 from orchestrator.lags import coincides
 from orchestrator.numerals import significant
+from orchestrator.paired_trends import paired_trend
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
 from orchestrator.presentation import Axis, Presentation
@@ -71,13 +75,12 @@ def statement(claim: Claim) -> str:
             return f"{claim.label} follows {claim.other_label}"
         case Rises():
             return f"{claim.label} rises from each x to the next"
-        case Exceeds():
-            return f"{claim.label} is above {claim.level:g}"
+        case Exceeds() | Agrees():
+            return f"{claim.label} is {_level(claim)}"
         case Turns():
             return f"{claim.label} turns: it is least before the largest x, and higher there"
-        case Correlates():
-            among = "" if claim.among is None else f", {claim.among.label}"
-            return f"{claim.label} {'rises' if claim.rises else 'falls'} with {claim.other_label or 'x'}{among}"
+        case Correlates() | PairedTrend():
+            return f"{claim.label} {'rises' if claim.rises else 'falls'} with {_companion(claim)}"
         case Coincides() | TurnsWith():
             of_fall = isinstance(claim, Coincides)
             when = f"{claim.other_label} {'is passed' if of_fall else 'turns'}"
@@ -88,6 +91,20 @@ def statement(claim: Claim) -> str:
                 f"of networks with about equal {claim.given_label}{among}, {claim.label} orders {claim.other_label} "
                 f"better than {claim.given_label} does"
             )
+
+
+def _companion(claim: Correlates | PairedTrend) -> str:
+    """What a quantity is said to rise or fall with."""
+    if isinstance(claim, PairedTrend):
+        return "x within replicates"
+    return (claim.other_label or "x") + ("" if claim.among is None else f", {claim.among.label}")
+
+
+def _level(claim: Exceeds | Agrees) -> str:
+    """What a quantity is said to be against a number."""
+    if isinstance(claim, Exceeds):
+        return f"above {claim.level:g}"
+    return f"within {claim.tolerance:g} of the published number"
 
 
 def _findings(claim: Claim, columns: tuple[Column, ...], x: Axis, generator: np.random.Generator) -> Iterable[Finding]:
@@ -110,7 +127,7 @@ def _finding(claim: Claim, column: str, judgement: Judgement) -> Finding:
 
 
 def _judgement(
-    claim: FirstZero | Peak | Follows | Rises | Exceeds | Turns | Correlates,
+    claim: FirstZero | Peak | Follows | Rises | Exceeds | Agrees | Turns | Correlates | PairedTrend,
     column: Column,
     x: Axis,
     generator: np.random.Generator,
@@ -126,10 +143,14 @@ def _judgement(
             return rises(claim, column, x)
         case Exceeds():
             return exceeds(claim, column, x)
+        case Agrees():
+            return agrees(claim, column, x)
         case Turns():
             return turns(claim, column, x)
         case Correlates():
             return correlates(claim, column, x, generator)
+        case PairedTrend():
+            return paired_trend(claim, column, x, generator)
 
 
 def _first_zero(claim: FirstZero, column: Column, x: Axis) -> Judgement:

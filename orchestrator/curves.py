@@ -7,13 +7,16 @@ counted, never filled in. A mean over bounds is a bound.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.claim_kinds import Claim, Coincides, Concordance, Correlates, Follows, TurnsWith
 from orchestrator.numerals import position
 from orchestrator.presentation import Axis, Presentation
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
+
+SEED = "_seed"  # how the names of seeds end
+Seeds = tuple[tuple[str, Setting], ...]
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """One quantity over x, and how many values of done trials it had to leave out: never measured, or not finite."""
+    """One quantity over x, and how many values of done trials it had to leave out: never measured, or not finite.
+
+    `by_seeds` has its values apart, by the seeds of their trials and then by x.
+    """
 
     quantity: str
     points: tuple[Point, ...]
     missing: int = 0
     not_finite: int = 0
+    by_seeds: Mapping[Seeds, Mapping[float, float]] = field(default_factory=dict[Seeds, Mapping[float, float]])
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,19 @@ def _curve(quantity: str, done: Mapping[float, list[Trial]], latest: Mapping[tup
         points=tuple(point(x, rows) for x, rows in usable.items() if rows),
         missing=sum(len(done[x]) - len(rows) for x, rows in measured.items()),
         not_finite=sum(len(measured[x]) - len(rows) for x, rows in usable.items()),
+        by_seeds=_by_seeds(done, {row.trial_id: row.value for rows in usable.values() for row in rows}),
     )
+
+
+def _by_seeds(done: Mapping[float, list[Trial]], values: Mapping[str, float]) -> dict[Seeds, Mapping[float, float]]:
+    """By seeds and x; the mean where several trials at one x have the same seeds."""
+    found: dict[Seeds, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for x, trials in done.items():
+        for trial in trials:
+            if trial.trial_id in values:
+                seeds = tuple(sorted((key, each) for key, each in trial.parameters.items() if key.endswith(SEED)))
+                found[seeds][x].append(values[trial.trial_id])
+    return {seeds: {x: mean(each).value for x, each in at.items()} for seeds, at in found.items()}
 
 
 def point(x: float, rows: Sequence[Row]) -> Point:

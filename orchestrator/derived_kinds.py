@@ -56,4 +56,18 @@ class Likeness:
     quantities: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Turning:
+    """Further quantities, below `name`: the step at which a quantity is least, and what another one does around it.
+
+    `/step` is that of the least value, a lower bound if it is the last; `/lag` is from there to the largest value of
+    the other quantity, in decades of steps; `/chance` is the share of places in the training that are as near; `/fall`
+    is the other quantity there less the same at the end. `turnings` works it out.
+    """
+
+    name: str
+    least: str
+    largest: str
+
+
 Derived = Rescaled | Fall | Settled | DepthOrder | Likeness

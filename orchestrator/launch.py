@@ -16,6 +16,7 @@ from rich.text import Text
 from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
+from orchestrator.expense import expense, expense_line
 from orchestrator.growth import grown, growth_line
 from orchestrator.launches import LaunchLog, Standing
 from orchestrator.plan import Plan, plan, plan_line, remaining
@@ -26,6 +27,7 @@ from orchestrator.settling import settle
 from orchestrator.status import status_view, statuses
 from orchestrator.study import Study, run_name
 from orchestrator.work import Work
+from workers.cost import CPU_CORE
 from workers.datasets.prepared import Prepared, prepared
 from workers.disk_space import DiskFull
 from workers.own_entries import read_own_entries
@@ -153,10 +155,14 @@ class Launch:
             self._publish(records, standing.settled)
 
     def show_plan(self) -> int:
-        """Print what `run` would do."""
+        """Print what `run` would do, and what training that will cost."""
         records = self.records()
         todo, left = self.plan(records), to_draw(self.declared, records)
         self.console.print(plan_line(self.study, todo, left), soft_wrap=True)
+        if todo.train:
+            processes = max(1, int(self.settings.devices_per_trial))
+            cost = expense(todo.train, self.study.checkpoints, self.study.axes, self.settings.runtime.cache, processes)
+            self.console.print(expense_line(cost), soft_wrap=True, highlight=False)
         return OK
 
     def show_status(self) -> int:
@@ -268,7 +274,7 @@ class Launch:
             if kinds[trial.trial_id] not in seconds:
                 try:
                     source = sources[trial.dataset, trial.data_seed]
-                    seconds[kinds[trial.trial_id]] = rehearse(trial, source, processes)
+                    seconds[kinds[trial.trial_id]] = rehearse(trial, source, processes).seconds(CPU_CORE)
                 except ValueError as error:
                     raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
         return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.claim_kinds import AtMost, Claim
-from orchestrator.derived_kinds import Derived
+from orchestrator.derived_kinds import Derived, Turning
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
@@ -225,17 +225,43 @@ class Lag:
 
 
 @dataclass(frozen=True)
-class Turning:
-    """Further quantities, below `name`: the step at which a quantity is least, and what another one does around it.
+class Moment:
+    """A further quantity, `name`: the median of one that has values over steps, from `begin` to `end` of the training.
 
-    `/step` is that of the least value, a lower bound if it is the last; `/lag` is from there to the largest value of
-    the other quantity, in decades of steps; `/chance` is the share of places in the training that are as near; `/fall`
-    is the other quantity there less the same at the end.
+    Both are shares of the last step; of an empty part it is the value nearest to its middle. `over_first` divides it by
+    the first value.
     """
 
     name: str
-    least: str
-    largest: str
+    quantity: str
+    begin: float
+    end: float
+    over_first: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.begin <= self.end <= 1:
+            raise ValueError(f"{self.name} from {self.begin} to {self.end} is not valid: shares of the training")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Further quantities, below `name`, of how a quantity goes over the steps of the training.
+
+    `/change` is its mean absolute change from one evaluation to the next, `/rise` the sum of its rises, `/excess` how
+    far its last value is above its least: what stopping at the best of all evaluations would have gained.
+    """
+
+    name: str
+    quantity: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A further quantity, `name`: that of a trial less that of its baseline, which is that of a `Ratio`."""
+
+    name: str
+    quantity: str
+    baseline: Mapping[str, Setting]
 
 
 @dataclass(frozen=True)
@@ -315,8 +341,8 @@ class Presentation:
 
     With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
-    the first alone. `ratios`, `sides`, `lags`, `turnings` and `derived` are for all of them. A `league` has
-    tables and a figure of its own, and needs no `x`; so do `groups`, but for the x.
+    the first alone. `ratios` (and differences), `descents`, `moments`, `sides`, `lags`, `turnings` and `derived` are
+    for all of them. A `league` has tables and a figure of its own, and needs no `x`; `groups` have them, too.
     """
 
     x: Axis | None = None
@@ -328,9 +354,11 @@ class Presentation:
     profiles: tuple[Profiles, ...] = ()
     array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
-    ratios: tuple[Ratio, ...] = ()
+    ratios: tuple[Ratio | Difference, ...] = ()
+    descents: tuple[Descent, ...] = ()
     sides: tuple[Side, ...] = ()
     lags: tuple[Lag, ...] = ()
+    moments: tuple[Moment, ...] = ()
     turnings: tuple[Turning, ...] = ()
     derived: tuple[Derived, ...] = ()
     groups: Groups | None = None

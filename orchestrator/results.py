@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from orchestrator.derived import sources, with_derived
+from orchestrator.descents import with_descents
 from orchestrator.lags import with_lags
+from orchestrator.moments import with_moments
 from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
 from orchestrator.ratios import with_ratios
@@ -28,9 +30,9 @@ def results(
 ) -> Results:
     """The latest value of every quantity of every declared trial that has a run.
 
-    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and lags. The
-    store is asked once for each such quantity of each run that has it, and not at all where nothing is drawn over
-    steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
+    With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and what is
+    taken from all of them. The store is asked once for each such quantity of each run that has it, and not at all where
+    nothing is drawn over steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
     """
     over_steps = quantities_over_steps(study.presentation)
     stored = [(trial, records[trial.trial_id]) for trial in study.trials if trial.trial_id in records]
@@ -39,11 +41,12 @@ def results(
         rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
         arrays=() if arrays is None else tuple(stored_arrays(study.presentation, _keys(study), stored, arrays)),
     )
-    lags = () if history is None else study.presentation.lags
-    turnings = () if history is None else study.presentation.turnings
-    table = with_sides(with_ratios(table, study.presentation.ratios), study.presentation.sides)
-    derived = () if history is None else study.presentation.derived
-    return with_derived(with_turnings(with_lags(table, lags), turnings), derived)
+    shown = study.presentation
+    if history is None:
+        return with_sides(with_ratios(table, shown.ratios), shown.sides)
+    table = with_descents(with_moments(table, shown.moments), shown.descents)  # before the ratios, which may be of them
+    table = with_lags(with_sides(with_ratios(table, shown.ratios), shown.sides), shown.lags)
+    return with_derived(with_turnings(table, shown.turnings), shown.derived)
 
 
 def _keys(study: Study) -> Mapping[str, str]:
@@ -58,7 +61,8 @@ def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
     lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
     turnings = [name for turning in presentation.turnings for name in (turning.least, turning.largest)]
     derived = [name for each in presentation.derived for name in sources(each)]
-    return frozenset((*drawn, *lags, *turnings, *derived))
+    alone = [each.quantity for each in (*presentation.moments, *presentation.descents)]
+    return frozenset((*drawn, *lags, *turnings, *derived, *alone))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

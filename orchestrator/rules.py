@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from orchestrator.claim_kinds import (
+    Agrees,
     Claim,
     Coincides,
     Concordance,
@@ -10,6 +11,7 @@ from orchestrator.claim_kinds import (
     Exceeds,
     FirstZero,
     Follows,
+    PairedTrend,
     Peak,
     Rises,
     Turns,
@@ -19,6 +21,7 @@ from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
 from orchestrator.group_similarity import MINIMUM_NETWORKS
 from orchestrator.lags import LEVEL, MINIMUM_CELLS
+from orchestrator.paired_trends import MINIMUM_REPLICATES
 from orchestrator.peaks import MINIMUM_POINTS
 from orchestrator.presentation import Presentation
 
@@ -57,6 +60,12 @@ RULES: Mapping[type[Claim], str] = {
         "are no replicates to tell, or if a done trial has no value. What was not reached counts as a lower bound. An"
         " x at which every replicate is exactly the level, as what is relative to itself, is left out."
     ),
+    Agrees: (
+        "Is within a tolerance of the published number: holds if at each x that has one the whole interval of two "
+        "standard errors on either side of the mean is within it; does not hold if at one the whole interval is "
+        "outside. Cannot be judged otherwise, or where no trial is done. A value without a standard error, as one from "
+        "the published draws, is taken as it is."
+    ),
     Turns: (
         "Turns: the turning point is the x of the least mean, the largest if there are several; what lies beyond it is"
         " beyond by this rule. Holds if the mean at the largest x is above it by more than twice the noise, as for a "
@@ -67,6 +76,13 @@ RULES: Mapping[type[Claim], str] = {
         "Rises or falls with: holds if the 95 % bootstrap interval over points of Spearman's rank correlation lies on "
         "the claimed side of 0, does not hold if it lies on the other. Cannot be judged if it reaches 0, or with "
         f"fewer than {MINIMUM_CORRELATED} points."
+    ),
+    PairedTrend: (
+        "Rises or falls with x within replicates: Spearman's rank correlation with x is taken within each replicate, "
+        "whose trials share their seeds, and averaged over replicates. Holds if the 95 % bootstrap interval over "
+        "replicates lies on the claimed side of 0, does not hold if it lies on the other. Cannot be judged if it "
+        f"reaches 0, or with fewer than {MINIMUM_REPLICATES} replicates that have a value at {MINIMUM_POINTS} x or "
+        "more."
     ),
     Coincides: (
         "Falls most steeply when a level is passed: the lag is between the step at which the other quantity first "

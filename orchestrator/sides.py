@@ -8,12 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from orchestrator.curves import has_place, place
+from orchestrator.curves import SEED, has_place, place
 from orchestrator.presentation import Axis, Side
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
-
-SEED = "_seed"
 
 
 def with_sides(results: Results, sides: Sequence[Side]) -> Results:

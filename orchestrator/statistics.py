@@ -61,6 +61,12 @@ def spearman(
     return RankCorrelation(float(_rank_correlations(pairs[None])[0]), float(low), float(high), len(pairs))
 
 
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation of pairs; 0 where the values of one side are all equal, which rank nothing."""
+    rho = float(_rank_correlations(np.column_stack([first, second]).astype(np.float64)[None])[0])
+    return rho if np.isfinite(rho) else 0.0
+
+
 def _pairs(first: Sequence[float], second: Sequence[float]) -> NDArray[np.float64]:
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} values do not pair up: give as many of each")

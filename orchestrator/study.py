@@ -63,10 +63,10 @@ class Study:
             raise ValueError(f"study {self.name} declares a search and a refinement: one of them")
         if self.refine is not None:
             self.refine.check(self.trials)
-        parameters = (self.trials if self.search is None else self.search.probes())[0].parameters
+        trials = self.trials if self.search is None else self.search.probes()
         for axis in self.axes:
-            if axis not in parameters:
-                known = ", ".join(parameters)
+            if not any(axis in trial.parameters for trial in trials):
+                known = ", ".join(trials[0].parameters)
                 raise ValueError(f"study {self.name}: unknown axis {axis!r}; parameters: {known}")
         repeated = [trial_id for trial_id, count in Counter(t.trial_id for t in self.trials).items() if count > 1]
         if repeated:

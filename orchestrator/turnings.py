@@ -14,10 +14,10 @@ import numpy as np
 
 from orchestrator.claim_kinds import TurnsWith
 from orchestrator.curves import Column
+from orchestrator.derived_kinds import Turning
 from orchestrator.judgement import Judgement
 from orchestrator.numerals import significant, with_error
 from orchestrator.peaks import Verdict
-from orchestrator.presentation import Turning
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row
 

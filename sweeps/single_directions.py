@@ -32,7 +32,8 @@ from pydantic import Field
 
 from measures.registry import Component
 from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Profile, Profiles, Scatter, Series, Turning
+from orchestrator.derived_kinds import Turning
+from orchestrator.presentation import Axis, Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 

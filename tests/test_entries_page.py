@@ -37,7 +37,8 @@ def test_the_counts_of_parameters_are_what_show_prints(words: str, count: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["mnist1d", "modular_arithmetic", "sinusoid", "two_spirals", "random_features", "bayesian_linear"]
+    "name",
+    ["mnist1d", "modular_arithmetic", "sinusoid", "two_spirals", "random_features", "bayesian_linear", "growing_wave"],
 )
 def test_the_sizes_of_data_sets_are_those_of_their_defaults(name: str):
     dataset = datasets.call(Component(name), 0)

@@ -14,7 +14,7 @@ from torch import nn
 
 from workers.building import assemble
 from workers.checkpoint import TrainingState
-from workers.cost import estimated_seconds
+from workers.cost import Cost, estimated_cost
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import Prepared
 from workers.fits import fits
@@ -25,8 +25,8 @@ from workers.problem import Problem
 from workers.spec import TrialSpec
 
 
-def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> float:
-    """How long the trial should take, in seconds on one core; ValueError unless its components go together.
+def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> Cost:
+    """What the trial should cost; ValueError unless its components go together.
 
     Nothing is trained and nothing stored. `source` is the spec's data set, which many trials share: to look it up walks
     through all of its files.
@@ -37,13 +37,14 @@ def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> float
     with FlopCounterMode(display=False) as counter:
         _forward(spec, problem, source.dataset)
     flops_per_example = counter.get_total_flops() / len(problem.train)
+    state_bytes = _state_bytes(spec, problem.network.module)
     # torch's fused optimisers refuse parameters without memory.
     placeholder = [nn.Parameter(torch.zeros(1, 1))]
     problem = dataclasses.replace(problem, make_optimizer=partial(optimizers.call, spec.optimizer, placeholder))
     try:
         fits.call(spec.fit, problem, _Rehearsal())
     except _Begins:
-        return estimated_seconds(spec.fit, len(source.dataset.x_train), flops_per_example)
+        return estimated_cost(spec.fit, len(source.dataset.x_train), flops_per_example, state_bytes)
     raise AssertionError(f"fit {spec.fit.name} has not asked for the newest state")
 
 
@@ -81,6 +82,19 @@ def _require_embedding_of_tokens(network: Network, dataset: Dataset) -> None:
     largest = int(max(dataset.x_train.max(), dataset.x_test.max()))
     if largest >= embeddings[0].num_embeddings:
         raise IndexError(f"token {largest} is not below the vocabulary of {embeddings[0].num_embeddings}")
+
+
+def _state_bytes(spec: TrialSpec, model: nn.Module) -> int:
+    """Of the weights and buffers, and of what the optimiser remembers of each weight; without online measures."""
+    weight = nn.Parameter(torch.zeros(1, 1))
+    weight.grad = torch.ones(1, 1)
+    optimizer = optimizers.call(spec.optimizer, [weight])
+    optimizer.step()
+    remembered = sum(
+        value.shape == weight.shape for value in optimizer.state[weight].values() if torch.is_tensor(value)
+    )
+    trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    return remembered * trained + sum(t.numel() * t.element_size() for t in model.state_dict().values())
 
 
 class _Begins(Exception):

@@ -18,7 +18,7 @@ def draw() -> Figure:
     found = homogeneity(snapshot(model, train, test), max_length=LONGEST, num_lengths=13, num_draws=8, num_excluded=150)
     for index, space in enumerate(("bottom", "top")):
         for split, line, side in (("train", "-", "right-above"), ("test", ":", "right-below")):
-            points = means(found.arrays[f"{space}.{split}.labels_kept"].T)
+            points = means(found.arrays[f"{space}.{split}.labels_kept"])
             measured(axes, found.arrays["lengths"], points, index, line=line)
             name(axes, LONGEST, points[-1].value, f"{space}, {split}", colour(index), side=side)
     axes.set(xlim=(-0.1, 5.2), ylim=(0, 1.05), xlabel="length of the step in weight space", ylabel="labels kept")

@@ -17,10 +17,11 @@ def draw() -> Figure:
     model = perceptron((20, 16, 5), seed=0)
     *_, _ = training(model, data, num_steps=150)
     current = snapshot(model, data, data)
+    found = loss_surface(current, half_width=2.0, steps_each_way=10, num_excluded=NUM_EXCLUDED)
+    s, loss = found.arrays["coordinates"].astype(np.float64), found.values["loss"].value
     for index, kind in enumerate(("top", "random", "bottom")):
-        found = loss_surface(current, plane=kind, half_width=2.0, steps_each_way=10, num_excluded=NUM_EXCLUDED)
-        s, losses = found.arrays["coordinates"].astype(np.float64), found.arrays["losses"].astype(np.float64)
-        loss, slope, curvature = (found.values[field].value for field in ("loss", "slope_1", "curvature_1"))
+        losses = found.arrays[f"{kind}.losses"].astype(np.float64)
+        slope, curvature = (found.values[f"{kind}.{field}"].value for field in ("slope_1", "curvature_1"))
         profile.plot(s, losses[:, len(s) // 2], color=colour(index))
         expected(profile, s, loss + slope * s + curvature * s**2 / 2, colour(index))
         name(profile, s[-1], losses[-1, len(s) // 2], kind, colour(index))

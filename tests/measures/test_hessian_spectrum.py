@@ -38,6 +38,8 @@ def test_small_networks_are_measured_exactly() -> None:
     for z in (0.01, 2.5):
         assert values[f"effective_dimensionality_z{z:g}"].value == pytest.approx((positive / (positive + z)).sum())
         assert values[f"effective_dimensionality_z{z:g}"].stderr == 0.0
+        unclipped = (eigenvalues / (eigenvalues + z)).sum()
+        assert values[f"unclipped_effective_dimensionality_z{z:g}"].value == pytest.approx(unclipped, rel=1e-6)
         top = positive[-10:]
         assert values[f"top_effective_dimensionality_z{z:g}"].value == pytest.approx((top / (top + z)).sum())
     for i in range(1, 11):
@@ -46,6 +48,15 @@ def test_small_networks_are_measured_exactly() -> None:
     assert values["trace"].value == pytest.approx(eigenvalues.sum())
     assert values["negative_mass"].value == pytest.approx(np.maximum(-eigenvalues, 0).sum() / np.abs(eigenvalues).sum())
     assert values["truncation"].value == 0.0
+
+
+def test_an_eigenvalue_near_minus_z_makes_the_unclipped_sum_anything() -> None:
+    lowest = -eigenvalues_of(make_snapshot())[0]
+    assert lowest > 0.01
+    values = hessian_spectrum(make_snapshot(), z=(float(f"{lowest:.5g}"),)).values
+    (unclipped,) = (estimate.value for name, estimate in values.items() if name.startswith("unclipped"))
+    (clipped,) = (estimate.value for name, estimate in values.items() if name.startswith("effective"))
+    assert abs(unclipped) > 1000 > 57 > clipped > 0
 
 
 def test_loss_and_gradient_norm() -> None:

@@ -91,6 +91,7 @@ def test_curvature_is_that_of_the_rise() -> None:
         rise = measurement.values[f"{space}.train.loss"].value - measurement.values["train.loss"].value
         assert rise == pytest.approx(2 * measurement.values[f"{space}.curvature"].value, rel=1e-10)
     assert math.isnan(measurement.values["top.train.labels_kept"].value)
+    assert math.isnan(measurement.values["train.kept_more"].value)
     assert "The targets are no classes: there are no labels to keep." in measurement.notes
 
 
@@ -125,8 +126,8 @@ def test_without_a_step_everything_is_as_it_was() -> None:
     for space in ("top", "bottom"):
         for split in ("train", "test"):
             loss = measurement.values[f"{split}.loss"].value
-            np.testing.assert_allclose(measurement.arrays[f"{space}.{split}.loss"][0], loss, rtol=1e-12)
-            assert (measurement.arrays[f"{space}.{split}.labels_kept"][0] == 1.0).all()
+            np.testing.assert_allclose(measurement.arrays[f"{space}.{split}.loss"][:, 0], loss, rtol=1e-12)
+            assert (measurement.arrays[f"{space}.{split}.labels_kept"][:, 0] == 1.0).all()
 
 
 def test_fields_are_means_over_draws_with_their_standard_errors() -> None:
@@ -134,11 +135,18 @@ def test_fields_are_means_over_draws_with_their_standard_errors() -> None:
     assert np.allclose(measurement.arrays["lengths"], [0, 1 / 3, 2 / 3, 1])
     for prefix in ("top.train", "bottom.test"):
         losses, kept = (measurement.arrays[f"{prefix}.{name}"] for name in ("loss", "labels_kept"))
-        assert losses.shape == kept.shape == (4, 7)
-        for name, by_draw in (("loss", losses[-1]), ("labels_kept", kept[-1]), ("mean_labels_kept", kept.mean(axis=0))):
+        assert losses.shape == kept.shape == (7, 4)
+        for name, by_draw in (
+            ("loss", losses[:, -1]),
+            ("labels_kept", kept[:, -1]),
+            ("mean_labels_kept", kept.mean(axis=1)),
+        ):
             estimate = measurement.values[f"{prefix}.{name}"]
             assert estimate.value == pytest.approx(by_draw.mean())
             assert estimate.stderr == pytest.approx(by_draw.std(ddof=1) / math.sqrt(7))
+    names = ("test.kept_more", "bottom.test.labels_kept", "top.test.labels_kept")
+    more, bottom, top = (measurement.values[name] for name in names)
+    assert more.value == bottom.value - top.value and more.stderr == math.hypot(bottom.stderr, top.stderr)
 
 
 def test_standard_errors_cover_other_draws() -> None:

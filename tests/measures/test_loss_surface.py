@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from measures import Snapshot, Split, eigenspaces, hessian_operator, loss_on_plane, loss_surface
+from measures import Component, Snapshot, Split, eigenspaces, hessian_operator, loss_on_plane, loss_surface, measures
 from measures.parameter_directions import orthonormal, random_directions
 
 
@@ -135,53 +135,82 @@ def loss_of(snapshot: Snapshot) -> float:
 @pytest.mark.parametrize("kind", ["random", "top", "bottom"])
 def test_the_measure_has_the_network_in_its_centre(kind: str) -> None:
     snapshot = dataclasses.replace(classifier(), recorded_loss=loss_of(classifier()))
-    measurement = loss_surface(snapshot, plane=kind, steps_each_way=2, num_excluded=20)
+    measurement = loss_surface(snapshot, planes=(kind,), steps_each_way=2, num_excluded=20)
     values = measurement.values
-    assert values["loss"].value == measurement.arrays["losses"][2, 2] == pytest.approx(loss_of(snapshot), rel=1e-12)
+    losses, errors = (measurement.arrays[f"{kind}.{name}"] for name in ("losses", "errors"))
+    assert values["loss"].value == losses[2, 2] == pytest.approx(loss_of(snapshot), rel=1e-12)
     assert values["recorded_loss"].value == loss_of(snapshot) and measurement.notes == ()
-    assert values["lowest_loss"].value == measurement.arrays["losses"].min()
-    assert values["highest_loss"].value == measurement.arrays["losses"].max()
-    assert values["mean_rise"].value == pytest.approx(measurement.arrays["losses"].mean() - values["loss"].value)
+    assert values["recorded_digits"].value > 12 and "contrast" not in values
+    assert values[f"{kind}.lowest_loss"].value == losses.min()
+    assert values[f"{kind}.highest_loss"].value == losses.max()
+    assert values[f"{kind}.mean_rise"].value == pytest.approx(losses.mean() - values["loss"].value)
     assert values["num_parameters"].value == 53 and values["num_excluded"].value == (0 if kind == "random" else 20)
-    assert values["error"].value == measurement.arrays["errors"][2, 2]
+    assert values["error"].value == errors[2, 2]
+
+
+def test_planes_of_one_measurement_are_those_of_measurements_of_their_own() -> None:
+    """To the last bit, in any order, from one centre."""
+    settings = {"steps_each_way": 2, "num_excluded": 20}
+    together = loss_surface(classifier(), planes=("random", "top", "bottom"), **settings)
+    for kind in ("top", "bottom", "random"):
+        alone = loss_surface(classifier(), planes=(kind,), **settings)
+        assert all(np.array_equal(together.arrays[name], array) for name, array in alone.arrays.items())
+        differing = {name for name, value in alone.values.items() if together.values[name] != value}
+        assert "contrast" not in alone.values
+        assert differing == ({"num_excluded"} if kind == "random" else set())
+    rises = [together.values[f"{kind}.mean_rise"].value for kind in ("top", "bottom")]
+    assert together.values["contrast"].value == pytest.approx(math.log10(abs(rises[0] / rises[1])))
+    assert {name.partition(".")[0] for name in together.arrays} == {"coordinates", "top", "bottom", "random"}
+
+
+@pytest.mark.parametrize("planes", [(), ("top", "top")])
+def test_planes_are_named_once(planes: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"planes=.* is not valid: .*name at least one plane, each once"):
+        measures.resolve(Component("loss_surface", planes=planes))
 
 
 @pytest.mark.parametrize("kind", ["random", "top", "bottom"])
 def test_slopes_and_curvatures_are_those_of_the_surface(kind: str) -> None:
     snapshot = classifier()
-    measurement = loss_surface(snapshot, plane=kind, half_width=1e-3, steps_each_way=1, num_excluded=20)
-    losses = measurement.arrays["losses"]
+    measurement = loss_surface(snapshot, planes=(kind,), half_width=1e-3, steps_each_way=1, num_excluded=20)
+    losses = measurement.arrays[f"{kind}.losses"]
     for axis, line in ((1, losses[:, 1]), (2, losses[1])):
         slope, curvature = (line[2] - line[0]) / 2e-3, (line[2] - 2 * line[1] + line[0]) / 1e-6
-        assert measurement.values[f"slope_{axis}"].value == pytest.approx(slope, rel=1e-3, abs=1e-6)
-        assert measurement.values[f"curvature_{axis}"].value == pytest.approx(curvature, rel=2e-3, abs=1e-6)
+        assert measurement.values[f"{kind}.slope_{axis}"].value == pytest.approx(slope, rel=1e-3, abs=1e-6)
+        assert measurement.values[f"{kind}.curvature_{axis}"].value == pytest.approx(curvature, rel=2e-3, abs=1e-6)
 
 
 def test_where_features_are_missing_the_bottom_plane_is_flat() -> None:
     """Two of six weights meet only zeros: the bottom plane is theirs, and no error can come of them."""
-    top, bottom = (
-        loss_surface(regression(rank=4), plane=kind, num_top=2, num_excluded=4) for kind in ("top", "bottom")
-    )
-    np.testing.assert_allclose(bottom.arrays["losses"], bottom.values["loss"].value, rtol=1e-12)
-    assert abs(bottom.values["mean_rise"].value) < 1e-12
-    assert abs(bottom.values["curvature_1"].value) < 1e-12 and top.values["curvature_1"].value > 1
-    corner = sum(top.values[f"curvature_{i}"].value for i in (1, 2)) / 2 * 25
-    rise = top.arrays["losses"][0, 0] + top.arrays["losses"][0, -1] - 2 * top.values["loss"].value
-    assert rise / 2 == pytest.approx(corner, rel=1e-10)
-    assert top.notes == ("The targets are no classes: there is no error.",) and math.isnan(top.values["error"].value)
+    measurement = loss_surface(regression(rank=4), num_top=2, num_excluded=4)
+    values, loss = measurement.values, measurement.values["loss"].value
+    top, bottom = (measurement.arrays[f"{kind}.losses"] for kind in ("top", "bottom"))
+    np.testing.assert_allclose(bottom, loss, rtol=1e-12)
+    assert abs(values["bottom.mean_rise"].value) < 1e-12
+    assert values["contrast"].value == pytest.approx(math.log10(values["top.mean_rise"].value / (1e-6 * loss)))
+    assert abs(values["bottom.curvature_1"].value) < 1e-12 and values["top.curvature_1"].value > 1
+    corner = sum(values[f"top.curvature_{i}"].value for i in (1, 2)) / 2 * 25
+    assert (top[0, 0] + top[0, -1] - 2 * loss) / 2 == pytest.approx(corner, rel=1e-10)
+    assert measurement.notes == ("The targets are no classes: there is no error.",)
+    assert math.isnan(values["error"].value)
 
 
 def test_seeds_decide_the_plane() -> None:
-    one, same, other = (loss_surface(classifier(), seed=seed, steps_each_way=1).arrays["losses"] for seed in (0, 0, 1))
+    one, same, other = (
+        loss_surface(classifier(), planes=("random",), seed=seed, steps_each_way=1).arrays["random.losses"]
+        for seed in (0, 0, 1)
+    )
     assert np.array_equal(one, same) and not np.allclose(one, other)
 
 
 def test_a_loss_that_was_not_recorded_is_said() -> None:
     recorded = loss_of(classifier()) * 1.01
     snapshot = dataclasses.replace(classifier(), recorded_loss=recorded)
-    (note,) = loss_surface(snapshot, steps_each_way=1).notes
+    measurement = loss_surface(snapshot, planes=("random",), steps_each_way=1)
+    (note,) = measurement.notes
+    assert measurement.values["recorded_digits"].value == pytest.approx(-math.log10(0.01 / 1.01), rel=1e-6)
     assert f"but {recorded:.6g} was recorded in training: another network" in note
-    part = loss_surface(snapshot, steps_each_way=1, num_examples=20)
+    part = loss_surface(snapshot, planes=("random",), steps_each_way=1, num_examples=20)
     assert "recorded_loss" not in part.values and part.notes == ()
 
 
@@ -209,10 +238,10 @@ def test_a_network_that_answers_otherwise_every_time_is_refused() -> None:
 def test_points_without_a_loss_are_left_out() -> None:
     snapshot = classifier()
     overflowing = dataclasses.replace(snapshot, loss=lambda outputs, y: F.cross_entropy(torch.exp(outputs * 99), y))
-    measurement = loss_surface(overflowing, half_width=1e3, steps_each_way=2)
-    bad = int((~np.isfinite(measurement.arrays["losses"])).sum())
-    assert 0 < bad < 25 and np.isfinite(measurement.values["highest_loss"].value)
-    assert measurement.notes == (f"The loss is not finite at {bad} of 25 points, which are left out.",)
+    measurement = loss_surface(overflowing, planes=("random",), half_width=1e3, steps_each_way=2)
+    bad = int((~np.isfinite(measurement.arrays["random.losses"])).sum())
+    assert 0 < bad < 25 and np.isfinite(measurement.values["random.highest_loss"].value)
+    assert measurement.notes == (f"The loss is not finite at {bad} of 25 points (random), which are left out.",)
 
 
 EYE = torch.eye(3)

@@ -92,7 +92,7 @@ def test_settings_have_a_canonical_form(component: Component) -> None:
         (Component("homogeneity", num_draws=1), "num_draws=1 is not valid"),
         (Component("homogeneity", max_length=0.0), "max_length=0.0 is not valid"),
         (Component("lipschitz", num_examples=1), "num_examples=1 is not valid"),
-        (Component("loss_surface", plane="any"), "plane='any' is not valid"),
+        (Component("loss_surface", planes=("any",)), "planes.0='any' is not valid"),
         (Component("loss_surface", num_excluded=1), "num_excluded=1 is not valid"),
         (Component("margins", seed=-1), "seed=-1 is not valid"),
         (Component("pac_bayes_sigma", target=1.0), "target=1.0 is not valid"),

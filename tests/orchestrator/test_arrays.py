@@ -223,3 +223,12 @@ def test_a_published_report_draws_the_arrays_of_the_last_measurement(store: RunS
     place = publish(shown, records, store, "lease", tmp_path, "gensweep run s", None).report
     (line,) = csv.DictReader(io.StringIO((place / "profiles.csv").read_text()))
     assert (line["along"], line["mean"]) == ("0.25", "0.9")
+
+
+@pytest.mark.parametrize(("least", "most", "ticks"), [(0.01, 10.0, ["0.01", "0.1", "1", "10"]), (1.0, 5.0, ["1", "2"])])
+def test_a_logarithmic_scale_has_plain_numbers(least: float, most: float, ticks: list[str]) -> None:
+    maps = ArrayMaps((replace(SURFACE, log=True, least=least, most=most),), "t", "s")
+    drawing = array_figure(maps, shown(results(surface(2, 0, 1.0)), maps))
+    FigureCanvasAgg(drawing).draw()
+    texts = [label.get_text() for label in drawing.axes[-1].get_xticklabels()]
+    assert set(ticks) <= set(texts) and not any("$" in text for text in texts)

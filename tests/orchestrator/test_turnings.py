@@ -9,7 +9,8 @@ import pytest
 from orchestrator.claim_kinds import TurnsWith
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Series, Turning
+from orchestrator.derived_kinds import Turning
+from orchestrator.presentation import Axis, Courses, Panel, Presentation, Series
 from orchestrator.results import quantities_over_steps
 from orchestrator.table import Results, Row, Trial
 from orchestrator.turnings import turn, with_turnings

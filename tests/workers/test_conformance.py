@@ -8,6 +8,7 @@ An entry that needs other neighbours has a line in NEIGHBOURS; the tables before
 import dataclasses
 import math
 from collections.abc import Generator
+from importlib.util import find_spec
 from itertools import combinations
 from typing import Any
 
@@ -33,7 +34,14 @@ from workers.spec import FAMILIES, TrialSpec
 from workers.training import train
 
 TABLES = {**FAMILIES, "online": online}
-CASES = [(family, name) for family, table in TABLES.items() for name in table.entries]
+# Of optional packages: without them their entry is refused, which its own tests hold.
+PACKAGES = {("fit", "nuts"): "numpyro"}
+CASES = [
+    (family, name)
+    for family, table in TABLES.items()
+    for name in table.entries
+    if (family, name) not in PACKAGES or find_spec(PACKAGES[family, name])
+]
 STEPS = 3
 
 # Settings of the entry itself: which of the test's files it reads, how much of them, and the least that makes it act.
@@ -48,6 +56,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "image_folder"): {"path": "tree"},
     ("dataset", "arrays"): {"path": "images.npz"},
     ("dataset", "modular_arithmetic"): {"prime": 7},
+    ("fit", "nuts"): {"num_warmup": 3, "num_samples": 4},
     ("corruption", "random_labels"): {"fraction": 0.5},  # its default corrupts nothing
 }
 IMAGES = Component("arrays", path="images.npz")
@@ -64,8 +73,13 @@ NEIGHBOURS: dict[tuple[str, str], dict[str, Component]] = {
     ("model", "sinusoid_net"): {"dataset": SINUSOID},
     ("model", "spirals_net"): {"dataset": SPIRALS},
     ("model", "transformer"): {"dataset": Component("modular_arithmetic", prime=7)},
+    ("loss", "binary_cross_entropy"): {"dataset": SPIRALS},
     ("loss", "half_binary_cross_entropy"): {"dataset": SPIRALS},
     ("loss", "half_mean_squared_error"): {"dataset": SINUSOID},
+    ("fit", "nuts"): {
+        "dataset": Component("growing_wave", num_train=12),
+        "model": Component("spirals_net", width=3, depth=0),
+    },
     ("fit", "least_squares"): {"dataset": Component("random_features"), "model": Component("linear")},
 }
 # From which seed an entry draws; elsewhere a trial is made another by its initial weights.

@@ -108,6 +108,8 @@ def test_dataset_normalization_is_by_mean_and_deviation_of_the_training_images()
         np.testing.assert_allclose(dataset.normalization[1], values.std(axis=(0, 2, 3)), rtol=1e-12)
     assert image_folder(0, path="pets", normalization="none").normalization is None
     assert image_folder(0, path="pets", normalization="per_image").normalization == "per_image"
+    symmetric = image_folder(0, path="pets", normalization="symmetric").normalization
+    assert symmetric == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def test_images_of_many_sizes_become_squares_of_one(folder: Path):

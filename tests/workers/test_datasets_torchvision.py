@@ -74,6 +74,7 @@ def test_each_normalization_has_the_constants_of_its_source():
     assert cifar10(0, normalization="activation_id").normalization == brown
     assert cifar10(0, normalization="per_image", crop=28).normalization == "per_image"
     assert cifar10(0, normalization="none").normalization is None
+    assert cifar10(0, normalization="symmetric").normalization == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @pytest.mark.usefixtures("cifar10_files")

@@ -11,16 +11,18 @@ from workers.losses.loss import Loss
 
 MSE: Loss = losses.call(Component("half_mean_squared_error"), None)
 BCE: Loss = losses.call(Component("half_binary_cross_entropy"), 2)
+WHOLE_BCE: Loss = losses.call(Component("binary_cross_entropy"), 2)
 
 
-@pytest.mark.parametrize("loss", [MSE, BCE], ids=["MSE/2", "BCE/2"])
+@pytest.mark.parametrize("loss", [MSE, BCE, WHOLE_BCE], ids=["MSE/2", "BCE/2", "BCE"])
 def test_slope_is_the_derivative_of_the_loss(loss: Loss) -> None:
     """By automatic differentiation of the loss as a function of f, written out here."""
     outputs = torch.linspace(-6, 6, 12, dtype=torch.float64)[:, None]
     targets = torch.arange(12) % 2
-    f = (outputs.sigmoid() if loss is BCE else outputs)[:, 0].requires_grad_(True)
+    f = (outputs if loss is MSE else outputs.sigmoid())[:, 0].requires_grad_(True)
     y = targets.double()
-    each = (f - y).square() / 2 if loss is MSE else -(y * f.log() + (1 - y) * (1 - f).log()) / 2
+    each = (f - y).square() if loss is MSE else -(y * f.log() + (1 - y) * (1 - f).log())
+    each = each if loss is WHOLE_BCE else each / 2
     assert each.mean().item() == pytest.approx(loss.mean(outputs, targets).item(), rel=1e-12)
     (expected,) = torch.autograd.grad(each.sum(), f)
     assert loss.slope is not None

@@ -8,6 +8,7 @@ from workers.datasets.binary_mnist import binary_mnist
 from workers.datasets.cifar10 import cifar10
 from workers.datasets.cifar100 import cifar100
 from workers.datasets.fashion_mnist import fashion_mnist
+from workers.datasets.growing_wave import growing_wave
 from workers.datasets.image_folder import image_folder
 from workers.datasets.mnist import mnist
 from workers.datasets.mnist1d import mnist1d
@@ -33,5 +34,6 @@ datasets = registry(
         two_spirals,
         random_features,
         bayesian_linear,
+        growing_wave,
     ],
 )

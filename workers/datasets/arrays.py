@@ -34,7 +34,7 @@ def arrays(
     (n, h, w, channels) with `channels_last`, or (n, h, w) in grey; or numbers; or, of any other integer type, tokens.
     Targets (n,) are integers, which are classes from 0, or numbers. Size, crop, normalisation and augmentation are for
     images; `size` resizes their central square to so many pixels a side (bilinear), `crop` then keeps the centre.
-    Normalisation "dataset" is by mean and deviation of the training images chosen.
+    Normalisation "dataset" is by mean and deviation of the training images chosen, "symmetric" to pixels from -1 to 1.
     """
     place = source_path(path)
     dataset = _dataset(_loaded(place), place, channels_last)

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Literal
 
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
-from workers.datasets.images import Classes, Size, chosen_images
+from workers.datasets.images import Classes, Size, chosen_images, symmetric
 from workers.datasets.source_files import torchvision_images
 
 # Brown et al. (arXiv 2211.13239) and Maddox, Benton & Wilson (arXiv 2003.02139). The deviations are the mean over the
@@ -22,7 +22,7 @@ ACTIVATION_ID = ((0.50708, 0.48655, 0.44092), (0.26733, 0.25644, 0.27615))
 def cifar10(
     data_seed: int,
     *,
-    normalization: Literal["dataset", "activation_id", "per_image", "none"] = "dataset",
+    normalization: Literal["dataset", "activation_id", "symmetric", "per_image", "none"] = "dataset",
     size: Size = None,
     crop: Size = None,
     num_train: Size = None,
@@ -39,6 +39,7 @@ def cifar10(
     constants: dict[str, Normalization] = {
         "dataset": CENTRE_NORMALIZATION if crop == 28 else NORMALIZATION,
         "activation_id": ACTIVATION_ID,
+        "symmetric": symmetric(3),
         "per_image": "per_image",
         "none": None,
     }

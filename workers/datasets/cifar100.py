@@ -8,14 +8,14 @@ from typing import Literal
 
 from workers.datasets.cifar10 import ACTIVATION_ID, NORMALIZATION
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
-from workers.datasets.images import Classes, Size, chosen_images
+from workers.datasets.images import Classes, Size, chosen_images, symmetric
 from workers.datasets.source_files import torchvision_images
 
 
 def cifar100(
     data_seed: int,
     *,
-    normalization: Literal["dataset", "activation_id", "per_image", "none"] = "dataset",
+    normalization: Literal["dataset", "activation_id", "symmetric", "per_image", "none"] = "dataset",
     size: Size = None,
     crop: Size = None,
     num_train: Size = None,
@@ -33,6 +33,7 @@ def cifar100(
     constants: dict[str, Normalization] = {
         "dataset": NORMALIZATION,
         "activation_id": ACTIVATION_ID,
+        "symmetric": symmetric(3),
         "per_image": "per_image",
         "none": None,
     }

@@ -6,7 +6,7 @@ Xiao, Rasul & Vollgraf, arXiv 1708.07747, 2017.
 import dataclasses
 
 from workers.datasets.dataset import Augmentation, Dataset, Normalization
-from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images
+from workers.datasets.images import Classes, ImageNormalization, Size, chosen_images, symmetric
 from workers.datasets.source_files import torchvision_images
 
 NORMALIZATION = ((0.2860,), (0.3530,))  # of the training images
@@ -28,7 +28,12 @@ def fashion_mnist(
     `size` resizes them (bilinear), `crop` then keeps the central square; subsets are drawn by `data_seed`, nested;
     `classes` are relabelled from 0 in the order given.
     """
-    constants: dict[str, Normalization] = {"dataset": NORMALIZATION, "per_image": "per_image", "none": None}
+    constants: dict[str, Normalization] = {
+        "dataset": NORMALIZATION,
+        "symmetric": symmetric(1),
+        "per_image": "per_image",
+        "none": None,
+    }
     source = torchvision_images("FashionMNIST", "Fashion-MNIST")
     chosen = chosen_images(
         source, data_seed, classes=classes, num_train=num_train, num_test=num_test, size=size, crop=crop

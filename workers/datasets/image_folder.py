@@ -44,7 +44,7 @@ def image_folder(
     or in the order of `classes`, if only some are wanted. Images come in a random order, drawn by `data_seed`, of
     which a smaller subset is the beginning. With `size`, the central square is resized to so many pixels a side
     (bilinear); without it, all images must have the same size. `crop` then keeps the centre. Normalisation "dataset" is
-    by mean and deviation of the training images chosen.
+    by mean and deviation of the training images chosen, "symmetric" to pixels from -1 to 1.
     """
     place = source_path(path)
     train, test = _files(place / "train"), _files(place / "test")

@@ -25,7 +25,7 @@ def _different(classes: tuple[int, ...] | None) -> tuple[int, ...] | None:
 
 Size = Annotated[int, Field(ge=1)] | None
 Classes = Annotated[tuple[Annotated[int, Field(ge=0)], ...] | None, AfterValidator(_different)]
-ImageNormalization = Literal["dataset", "per_image", "none"]
+ImageNormalization = Literal["dataset", "symmetric", "per_image", "none"]
 
 
 def chosen_images(
@@ -132,7 +132,17 @@ def channel_statistics(images: NDArray[np.generic]) -> Normalization:
 
 def measured_normalization(dataset: Dataset, normalization: ImageNormalization) -> Dataset:
     """The normalisation of images of which no constants are published: those of the training images here."""
-    if normalization == "none":
-        return dataset
-    measured = channel_statistics(dataset.x_train) if normalization == "dataset" else normalization
-    return dataclasses.replace(dataset, normalization=measured)
+    match normalization:
+        case "none":
+            return dataset
+        case "dataset":
+            return dataclasses.replace(dataset, normalization=channel_statistics(dataset.x_train))
+        case "symmetric":
+            return dataclasses.replace(dataset, normalization=symmetric(dataset.input_shape[0]))
+        case "per_image":
+            return dataclasses.replace(dataset, normalization="per_image")
+
+
+def symmetric(channels: int) -> Normalization:
+    """Black becomes -1 and white 1."""
+    return (0.5,) * channels, (0.5,) * channels

@@ -20,7 +20,7 @@ import numpy as np
 from measures.registry import Component, canonical_json
 from workers.datasets import datasets
 from workers.datasets.dataset import Dataset
-from workers.datasets.source_files import source_path
+from workers.datasets.source_files import outlined, source_path
 from workers.disk_space import told_if_full
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -49,6 +49,20 @@ def prepared(component: Component, data_seed: int, cache: Path) -> Prepared:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 found = _read(folder) or _prepare(component, data_seed, folder)
     return found
+
+
+def outline(component: Component, data_seed: int, cache: Path) -> Prepared:
+    """The data set as far as its cost goes: prepared if it is already, or has files of a user's; nothing is downloaded.
+
+    A data set that would be downloaded has its published sizes, and one that is generated is generated, neither stored.
+    """
+    if dict(datasets.resolve(component).settings).get("path"):
+        return prepared(component, data_seed, cache)
+    found = _read(cache / "datasets" / f"{component.name}-{_identity(component, data_seed)}")
+    if found is not None:
+        return found
+    with outlined():
+        return Prepared(datasets.call(component, data_seed), "")
 
 
 def _identity(component: Component, data_seed: int) -> str:
