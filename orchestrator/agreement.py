@@ -4,12 +4,12 @@ Numbers that are computed again from the published draws have no seed-to-seed er
 printed. Of what other seeds gave only the interval is known; it agrees if all of it is as near as the claim allows.
 """
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Agrees
 from orchestrator.curves import Column, Point
 from orchestrator.judgement import Judgement, at
 from orchestrator.numerals import significant
 from orchestrator.peaks import NOISE_FACTOR, Verdict
-from orchestrator.presentation import Axis
 
 DIGITS = 6
 

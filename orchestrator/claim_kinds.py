@@ -174,10 +174,10 @@ Claim = (
     | Rises
     | Exceeds
     | Agrees
-    | Concordance
     | Turns
     | Correlates
     | PairedTrend
+    | Concordance
     | Coincides
     | TurnsWith
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator.agreement import agrees
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import (
     Agrees,
     Claim,
@@ -35,7 +36,7 @@ from orchestrator.numerals import significant
 from orchestrator.paired_trends import paired_trend
 from orchestrator.peaks import MINIMUM_POINTS, Verdict, find_peak
 from orchestrator.peaks import Peak as FoundPeak
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.statistics import RankCorrelation, spearman
 from orchestrator.turnings import turns_with
 

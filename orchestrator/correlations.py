@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtLeast, AtMost, Correlates, Turns
 from orchestrator.curves import Column, Point
 from orchestrator.judgement import Judgement, at, gaps, too_few, value
 from orchestrator.numerals import significant
 from orchestrator.peaks import MINIMUM_POINTS, NOISE_FACTOR, Verdict, difference_noise, roughness
-from orchestrator.presentation import Axis
 from orchestrator.statistics import RankCorrelation, spearman
 
 MINIMUM_CORRELATED = 5  # below it even a perfect order comes about by chance in more than one of twenty cases

@@ -17,11 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.typing import LineStyleType
 
+from orchestrator.axis import Axis
 from orchestrator.courses import Course
 from orchestrator.curves import Column, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, THRESHOLD_COLOUR, style, wrapped
 from orchestrator.numerals import position
-from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation, Profile, Profiles, Series
+from orchestrator.presentation import PALETTE, Courses, Panel, Presentation, Profile, Profiles, Series
 
 # Of the first quantity of a panel, the second, the third.
 LINE_STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))

@@ -8,11 +8,12 @@ training that ends when its set is fitted would otherwise leave a mean over the 
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.axis import Axis
 from orchestrator.curves import Point, place, placed, point
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.table import Results, Row, Trial
 
 
@@ -40,6 +41,15 @@ def courses(results: Results, presentation: Presentation, column_of: Mapping[str
         for (column, x), trials in lines(placed(results.trials, presentation), presentation.x, column_of).items()
         for quantity in drawn
     )
+
+
+def courses_of(results: Results, quantities: Collection[str]) -> dict[tuple[str, str], dict[int, float]]:
+    """The finite values of these quantities, by trial and quantity and then by step."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for row in results.rows:
+        if row.quantity in quantities and math.isfinite(row.value):
+            found.setdefault((row.trial_id, row.quantity), {})[row.step] = row.value
+    return found
 
 
 def lines(trials: Iterable[Trial], x: Axis, column_of: Mapping[str, str]) -> dict[tuple[str, float], list[Trial]]:

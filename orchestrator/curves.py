@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Claim, Coincides, Concordance, Correlates, Follows, TurnsWith
 from orchestrator.numerals import position
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
 

@@ -1,84 +1,53 @@
-"""Derived quantities: what single trainings say of themselves, as further rows of the tidy table.
+"""Derived quantities: what follows from the stored numbers, as further rows of the tidy table.
 
-Each is a pure function of the courses of one trial, by a rule instead of by eye: when a layer has settled, how much a
-quantity has fallen, whether something goes in the order of depth, whether several curves are one. They are worked out
-in the order in which a presentation declares them, so that one can be of those before it.
+They are worked out in the order in which a presentation declares them, so that one can be of those before it.
 """
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
-from orchestrator.table import Results, Row
-
-Course = Mapping[int, float]
+from orchestrator.course_quantities import sources as sources_of_course
+from orchestrator.course_quantities import with_course_quantity
+from orchestrator.derived_kinds import Derived, Descent, Difference, Lag, Moment, Ratio, Side, Turning
+from orchestrator.descents import with_descents
+from orchestrator.lags import with_lags
+from orchestrator.moments import with_moments
+from orchestrator.ratios import with_ratios
+from orchestrator.sides import with_sides
+from orchestrator.table import Results
+from orchestrator.turnings import with_turnings
 
 
 def with_derived(results: Results, derived: Sequence[Derived]) -> Results:
     """The table with the rows of each derived quantity of each trial that has what it is of."""
-    needed = {name for each in derived for name in sources(each)}
-    courses: dict[str, dict[str, Course]] = defaultdict(lambda: defaultdict(dict))
-    for row in results.rows:
-        if row.quantity in needed and math.isfinite(row.value):
-            courses[row.trial_id][row.quantity] = {**courses[row.trial_id][row.quantity], row.step: row.value}
-    rows: list[Row] = []
-    for trial in results.trials:
-        known = dict(courses[trial.trial_id])
-        for each in derived:
-            found = course(each, known)
-            known[each.name] = found
-            rows += [Row(trial.trial_id, step, each.name, value, None) for step, value in sorted(found.items())]
-    return replace(results, rows=(*results.rows, *rows))
+    for each in derived:
+        match each:
+            case Ratio() | Difference():
+                results = with_ratios(results, (each,))
+            case Side():
+                results = with_sides(results, (each,))
+            case Lag():
+                results = with_lags(results, (each,))
+            case Turning():
+                results = with_turnings(results, (each,))
+            case Moment():
+                results = with_moments(results, (each,))
+            case Descent():
+                results = with_descents(results, (each,))
+            case _:
+                results = with_course_quantity(results, each)
+    return results
 
 
-def sources(derived: Derived) -> tuple[str, ...]:
-    """The quantities that a derived one is of."""
-    return derived.quantities if isinstance(derived, DepthOrder | Likeness) else (derived.quantity,)
-
-
-def course(derived: Derived, known: Mapping[str, Course]) -> Course:
-    """The derived quantity by step; empty where a quantity that it is of is not known.
-
-    >>> course(Settled("s", "q", 0.5, of_the_way=True), {"q": {0: 0.5, 10: 0.8, 20: 0.7, 30: 0.9, 40: 1.0}})
-    {40: 30.0}
-    >>> course(DepthOrder("o", ("a", "b", "c")), {"a": {9: 1.0}, "b": {9: 3.0}, "c": {9: 2.0}})
-    {9: 0.3333333333333333}
-    """
-    given = [known.get(name, {}) for name in sources(derived)]
-    if not all(given):
-        return {}
-    own = given[0]
-    last = max(own)
+def over_steps(derived: Derived) -> tuple[str, ...]:
+    """The quantities of which it needs the values at all steps; none of the latest values alone."""
     match derived:
-        case Rescaled():
-            return {step: derived.factor * value + derived.offset for step, value in own.items()}
-        case Fall():
-            return {last: own[min(own)] - own[last]}
-        case Settled():
-            at = _settled(derived, own)
-            return {} if at is None else {last: float(at)}
-        case DepthOrder():
-            return {last: _tau([each[max(each)] for each in given])}
-        case Likeness():
-            latest = [each[max(each)] for each in given]
-            return {last: min(latest) / max(latest)} if min(latest) > 0 else {}
-
-
-def _settled(derived: Settled, own: Course) -> int | None:
-    """The first step of the last stretch at or above the level; none if the last value is below it."""
-    start = own[min(own)]
-    level = start + derived.level * (1 - start) if derived.of_the_way else derived.level
-    found = None
-    for step in sorted(own, reverse=True):
-        if own[step] < level:
-            break
-        found = step
-    return found
-
-
-def _tau(values: Sequence[float]) -> float:
-    """Kendall's tau-a of the values and their places."""
-    pairs = [(values[i], values[j]) for j in range(len(values)) for i in range(j)]
-    return sum((after > before) - (after < before) for before, after in pairs) / len(pairs)
+        case Ratio() | Difference() | Side():
+            return ()
+        case Lag():
+            return (derived.falls, derived.fitted, derived.passes)
+        case Turning():
+            return (derived.least, derived.largest)
+        case Moment() | Descent():
+            return (derived.quantity,)
+        case _:
+            return sources_of_course(derived)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from orchestrator.presentation import Descent
+from orchestrator.derived_kinds import Descent
 from orchestrator.table import Results, Row
 
 

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds, Rises
 from orchestrator.curves import Column, Point
 from orchestrator.judgement import Judgement, at, too_few, value
 from orchestrator.peaks import MINIMUM_POINTS, NOISE_FACTOR, Verdict
-from orchestrator.presentation import Axis
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
+from orchestrator.axis import Axis
 from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve, Point
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, MARKERS, THRESHOLD_COLOUR, style, wrapped
 from orchestrator.numerals import position
-from orchestrator.presentation import PALETTE, Axis, Panel, Presentation, Series
+from orchestrator.presentation import PALETTE, Panel, Presentation, Series
 
 LOCATED = {"threshold": "interpolation threshold", "turn": "turning point"}  # by the number of a finding
 MINIMUM_TICKS = 3

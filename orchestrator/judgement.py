@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from orchestrator.axis import Axis
 from orchestrator.curves import Column, Point
 from orchestrator.numerals import position, with_error
 from orchestrator.peaks import MINIMUM_POINTS, Verdict
-from orchestrator.presentation import Axis
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.chances import MINIMUM_CELLS, decades_from, judged_chance, points_of, too_few_settings
 from orchestrator.claim_kinds import Coincides
+from orchestrator.courses import courses_of
 from orchestrator.curves import Column
+from orchestrator.derived_kinds import Lag
 from orchestrator.judgement import Judgement
-from orchestrator.numerals import significant, with_error
-from orchestrator.peaks import Verdict
-from orchestrator.presentation import Lag
+from orchestrator.numerals import significant
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row
 
 MINIMUM_INTERVALS = 4  # of the window; among fewer a shift can hardly change the lag
-MINIMUM_CELLS = 3
-DRAWS = 100_000
-LEVEL = 0.025  # one end of a 95 % interval
 
 Floats = NDArray[np.float64]
 Course = Mapping[int, float]
@@ -41,9 +39,9 @@ class Found:
 
 def with_lags(results: Results, lags: Sequence[Lag]) -> Results:
     """The table with rows for each lag: `/step` at which the level is passed, `/lag` and `/chance` where it is."""
-    courses = _courses(results, {name for lag in lags for name in (lag.falls, lag.fitted, lag.passes)})
+    courses = courses_of(results, {name for lag in lags for name in (lag.falls, lag.fitted, lag.passes)})
     done = [trial.trial_id for trial in results.trials if trial.state == "done"]
-    rows = [row for lag in lags for trial_id in done for row in _rows(lag, trial_id, courses.get(trial_id, {}))]
+    rows = [row for lag in lags for trial_id in done for row in _rows(lag, trial_id, courses)]
     return replace(results, rows=(*results.rows, *rows))
 
 
@@ -76,46 +74,23 @@ def steepest_fall(course: Course, start: float, passing: float) -> Found | None:
 
 def coincides(claim: Coincides, columns: tuple[Column, ...], generator: np.random.Generator) -> Judgement:
     """Whether the chances of all cells are too small, taken together, to be those of shifted curves."""
-    points = [point for column in columns for point in column.curves[f"{claim.lag}/chance"].points]
-    cells = sum(len(column.xs) for column in columns)
-    numbers: dict[str, float] = {"cells": len(points), "declared": cells}
+    points, cells = points_of(columns, f"{claim.lag}/chance"), sum(len(column.xs) for column in columns)
     told = f"{claim.other_label} is passed in {len(points)} of {cells} settings"
     if len(points) < MINIMUM_CELLS:
-        return Judgement("cannot be judged", f"{told}; a claim needs at least {MINIMUM_CELLS}", numbers)
-    chance = mean([point.mean for point in points]).value
-    # Replicates share what a setting does, so a setting counts once; the mean over them is at most as spread.
-    null = generator.random((DRAWS, len(points))).mean(axis=1)
-    p = (1 + int(np.sum(null <= chance))) / (1 + DRAWS)
-    numbers |= {"chance": chance, "p": p}
-    text = f"{told}; the share of shifted curves that fall as near to it is {significant(chance, 2)} on average (p = "
-    text += f"{significant(p, 2)} against shifted curves, which have 1/2)"
-    lags = [point.mean for column in columns for point in column.curves[f"{claim.lag}/lag"].points]
+        return too_few_settings(told, len(points), cells)
+    chance = judged_chance(points, generator)
+    numbers = {"cells": len(points), "declared": cells, "chance": chance.mean, "p": chance.p}
+    text = f"{told}; the share of shifted curves that fall as near to it is {significant(chance.mean, 2)} on average "
+    text += f"(p = {significant(chance.p, 2)} against shifted curves, which have 1/2)"
+    lags = [point.mean for point in points_of(columns, f"{claim.lag}/lag")]
     if lags:
-        over_cells = mean(lags)
-        numbers["lag"] = over_cells.value
-        late = "after" if over_cells.value >= 0 else "before"
-        decades = with_error(abs(over_cells.value), over_cells.stderr)
-        text += f"; {claim.label} falls most steeply {decades} decades of steps {late} it"
-    return Judgement(_verdict(chance, p), text, numbers)
+        numbers["lag"] = mean(lags).value
+        text += f"; {claim.label} falls most steeply {decades_from(mean(lags))} it"
+    return Judgement(chance.verdict, text, numbers)
 
 
-def _verdict(chance: float, p: float) -> Verdict:
-    if p <= LEVEL:
-        return "holds"
-    return "does not hold" if chance >= 0.5 else "cannot be judged"
-
-
-def _courses(results: Results, quantities: set[str]) -> dict[str, dict[str, dict[int, float]]]:
-    """By trial, quantity and step."""
-    courses: dict[str, dict[str, dict[int, float]]] = {}
-    for row in results.rows:
-        if row.quantity in quantities and math.isfinite(row.value):
-            courses.setdefault(row.trial_id, {}).setdefault(row.quantity, {})[row.step] = row.value
-    return courses
-
-
-def _rows(lag: Lag, trial_id: str, courses: Mapping[str, Course]) -> Iterable[Row]:
-    passes, fitted = courses.get(lag.passes, {}), courses.get(lag.fitted, {})
+def _rows(lag: Lag, trial_id: str, courses: Mapping[tuple[str, str], Course]) -> Iterable[Row]:
+    falls, fitted, passes = (courses.get((trial_id, name), {}) for name in (lag.falls, lag.fitted, lag.passes))
     if not passes:
         return
     last = max(passes)
@@ -124,7 +99,7 @@ def _rows(lag: Lag, trial_id: str, courses: Mapping[str, Course]) -> Iterable[Ro
         yield Row(trial_id, last, f"{lag.name}/step", float(last), None, at_least=True)
         return
     yield Row(trial_id, last, f"{lag.name}/step", passing, None)
-    found = None if start is None else steepest_fall(courses.get(lag.falls, {}), start, passing)
+    found = None if start is None else steepest_fall(falls, start, passing)
     if found is not None:
         yield Row(trial_id, last, f"{lag.name}/chance", found.chance, None)
         if found.lag is not None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.axis import Axis
 from orchestrator.numerals import position
 from orchestrator.pairs import Floats, Interval, Pairs, pairs_of_cells, replicate_counts, weights, with_intervals
-from orchestrator.presentation import Axis, Contender, League, Target
+from orchestrator.presentation import Contender, League, Target
 from orchestrator.rank_statistics import (
     Environments,
     conditional_information,

@@ -3,22 +3,24 @@
 So that a claim can be about an early epoch, or about the last ten, and says which.
 """
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from orchestrator.presentation import Moment
+from orchestrator.courses import courses_of
+from orchestrator.derived_kinds import Moment
 from orchestrator.table import Results, Row
 
 
 def with_moments(results: Results, moments: Sequence[Moment]) -> Results:
     """The table with a row for each moment of each done trial that has one."""
-    courses = _courses(results, {moment.quantity for moment in moments})
+    courses = courses_of(results, {moment.quantity for moment in moments})
     done = [trial.trial_id for trial in results.trials if trial.state == "done"]
-    rows = (row for moment in moments for each in done for row in _rows(moment, each, courses[each, moment.quantity]))
+    pairs = [
+        (moment, trial_id, courses.get((trial_id, moment.quantity), {})) for moment in moments for trial_id in done
+    ]
+    rows = (row for moment, trial_id, course in pairs for row in _rows(moment, trial_id, course))
     return replace(results, rows=(*results.rows, *rows))
 
 
@@ -34,15 +36,6 @@ def value_of(moment: Moment, course: Mapping[int, float]) -> float | None:
     if not moment.over_first:
         return value
     return value / course[first] if course[first] else None
-
-
-def _courses(results: Results, quantities: set[str]) -> defaultdict[tuple[str, str], dict[int, float]]:
-    """By trial and quantity; by step."""
-    courses: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for row in results.rows:
-        if row.quantity in quantities and math.isfinite(row.value):
-            courses[row.trial_id, row.quantity][row.step] = row.value
-    return courses
 
 
 def _rows(moment: Moment, trial_id: str, course: Mapping[int, float]) -> Iterable[Row]:

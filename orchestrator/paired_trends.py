@@ -8,12 +8,12 @@ them. Here each replicate orders its own trials, and the interval is over replic
 
 import numpy as np
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import PairedTrend
 from orchestrator.curves import Column
 from orchestrator.judgement import Judgement
 from orchestrator.numerals import significant
 from orchestrator.peaks import MINIMUM_POINTS, Verdict
-from orchestrator.presentation import Axis
 from orchestrator.statistics import rank_correlation
 
 MINIMUM_REPLICATES = 5  # of fewer, all may be on one side by chance in more than one of twenty cases

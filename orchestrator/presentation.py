@@ -4,32 +4,17 @@ A quantity is named by its metric: `test/loss`, or `hessian_spectrum/effective_d
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost, Claim
-from orchestrator.derived_kinds import Derived, Turning
+from orchestrator.derived_kinds import Derived
 from orchestrator.table import Setting
 
 # Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale for a line on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 MOST_COURSES, MOST_BOUNDARIES = 3, 2
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A parameter of the trials along which to draw, e.g. `model.width`.
-
-    With `names` it has names instead of numbers, in the order in which to draw them, each for the trials that have
-    these parameters; the x of a name is its place. `among` gives, of some parameters, the values to draw. A trial
-    without the parameter, without a name, or with another value is not drawn.
-    """
-
-    parameter: str
-    label: str
-    log: bool = False
-    names: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict[str, Mapping[str, Setting]])
-    among: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict[str, tuple[Setting, ...]])
 
 
 @dataclass(frozen=True)
@@ -197,88 +182,6 @@ class Scatter:
 
 
 @dataclass(frozen=True)
-class Side:
-    """A further quantity, `name`: on which side of a turning point a trial is, -1 before it, 0 at it, 1 beyond it.
-
-    The turning point is the value of the axis at which the mean of the quantity is least, the largest if there are
-    several; each set of trials that differ in that parameter and in seeds alone has its own.
-    """
-
-    name: str
-    axis: Axis
-    quantity: str
-
-
-@dataclass(frozen=True)
-class Lag:
-    """Further quantities, below `name`: when a quantity passes a level, and how far from it another falls most steeply.
-
-    `/step` is that of the passing, a lower bound if there is none; `/lag` is from there to the steepest fall, in
-    decades of steps; `/chance` is the share of shifted curves whose fall is as near. The window begins when `fitted`
-    passes the same level, and ends with the training.
-    """
-
-    name: str
-    falls: str
-    fitted: str
-    passes: str
-    level: float = 0.5
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A further quantity, `name`: the median of one that has values over steps, from `begin` to `end` of the training.
-
-    Both are shares of the last step; of an empty part it is the value nearest to its middle. `over_first` divides it by
-    the first value.
-    """
-
-    name: str
-    quantity: str
-    begin: float
-    end: float
-    over_first: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.begin <= self.end <= 1:
-            raise ValueError(f"{self.name} from {self.begin} to {self.end} is not valid: shares of the training")
-
-
-@dataclass(frozen=True)
-class Descent:
-    """Further quantities, below `name`, of how a quantity goes over the steps of the training.
-
-    `/change` is its mean absolute change from one evaluation to the next, `/rise` the sum of its rises, `/excess` how
-    far its last value is above its least: what stopping at the best of all evaluations would have gained.
-    """
-
-    name: str
-    quantity: str
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A further quantity, `name`: that of a trial less that of its baseline, which is that of a `Ratio`."""
-
-    name: str
-    quantity: str
-    baseline: Mapping[str, Setting]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A further quantity, `name`: that of a trial over that of its baseline.
-
-    The baseline of a trial has these parameters, and all others, seeds included, in common with it; but for those of
-    the same component as one of these.
-    """
-
-    name: str
-    quantity: str
-    baseline: Mapping[str, Setting]
-
-
-@dataclass(frozen=True)
 class Contender:
     """A quantity that is held to tell how well a network generalises.
 
@@ -342,8 +245,8 @@ class Presentation:
 
     With `courses`, `maps` and `scatter` there is a figure of each, too, and one of each of the `profiles` and
     `array_maps`. `also` are presentations of the same trials along other axes; views and curve runs in MLflow are of
-    the first alone. `ratios` (and differences), `descents`, `moments`, `sides`, `lags`, `turnings` and `derived` are
-    for all of them. A `league` has tables and a figure of its own, and needs no `x`; `groups` have them, too.
+    the first alone; `derived` quantities are for all of them. A `league` has tables and a figure of its own, and needs
+    no `x`; so do `groups`, but for the x.
     """
 
     x: Axis | None = None
@@ -355,12 +258,6 @@ class Presentation:
     profiles: tuple[Profiles, ...] = ()
     array_maps: tuple[ArrayMaps, ...] = ()
     scatter: Scatter | None = None
-    ratios: tuple[Ratio | Difference, ...] = ()
-    descents: tuple[Descent, ...] = ()
-    sides: tuple[Side, ...] = ()
-    lags: tuple[Lag, ...] = ()
-    moments: tuple[Moment, ...] = ()
-    turnings: tuple[Turning, ...] = ()
     derived: tuple[Derived, ...] = ()
     groups: Groups | None = None
     also: tuple["Presentation", ...] = ()

@@ -6,7 +6,7 @@ So networks are compared in pairs that share their seeds, and what a seed does t
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from orchestrator.presentation import Difference, Ratio
+from orchestrator.derived_kinds import Difference, Ratio
 from orchestrator.table import Results, Row, Setting, Trial
 
 

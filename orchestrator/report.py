@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator import csv_files
+from orchestrator.axis import Axis
 from orchestrator.claims import Finding
 from orchestrator.curves import Column, Curve
 from orchestrator.document import Block, Bullets, Code, Heading, Paragraph, Picture, Table, markdown, page
@@ -20,7 +21,7 @@ from orchestrator.league_report import league_report
 from orchestrator.numerals import duration, position
 from orchestrator.parts import Part, parts
 from orchestrator.pictures import drawings
-from orchestrator.presentation import Axis, Presentation, Series
+from orchestrator.presentation import Presentation, Series
 from orchestrator.rules import rules
 from orchestrator.table import Results, Trial
 

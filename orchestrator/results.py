@@ -2,18 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from orchestrator.derived import sources, with_derived
-from orchestrator.descents import with_descents
-from orchestrator.lags import with_lags
-from orchestrator.moments import with_moments
+from orchestrator.derived import over_steps, with_derived
 from orchestrator.plan import state_of
 from orchestrator.presentation import Presentation
-from orchestrator.ratios import with_ratios
-from orchestrator.sides import with_sides
 from orchestrator.stored_arrays import ReadArrays, stored_arrays
 from orchestrator.study import Study, run_name
 from orchestrator.table import Results, Row, Trial
-from orchestrator.turnings import with_turnings
 from workers.fits.threshold import RULES
 from workers.measuring import measurement_key
 from workers.record import Point, RunRecord
@@ -31,22 +25,18 @@ def results(
     """The latest value of every quantity of every declared trial that has a run.
 
     With `history`, which reads all points of a metric of a run, every value of what is drawn over steps, and what is
-    taken from all of them. The store is asked once for each such quantity of each run that has it, and not at all where
-    nothing is drawn over steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
+    derived from them. The store is asked once for each such quantity of each run that has it, and not at all where
+    nothing needs the steps. With `arrays`, which reads those of a measurement, the arrays that are drawn.
     """
-    over_steps = quantities_over_steps(study.presentation)
+    every_step = quantities_over_steps(study.presentation)
     stored = [(trial, records[trial.trial_id]) for trial in study.trials if trial.trial_id in records]
     table = Results(
         trials=tuple(_trial(study, trial, records.get(trial.trial_id)) for trial in study.trials),
-        rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, over_steps)),
+        rows=tuple(row for trial, record in stored for row in _rows(trial, record, history, every_step)),
         arrays=() if arrays is None else tuple(stored_arrays(study.presentation, _keys(study), stored, arrays)),
     )
-    shown = study.presentation
-    if history is None:
-        return with_sides(with_ratios(table, shown.ratios), shown.sides)
-    table = with_descents(with_moments(table, shown.moments), shown.descents)  # before the ratios, which may be of them
-    table = with_lags(with_sides(with_ratios(table, shown.ratios), shown.sides), shown.lags)
-    return with_derived(with_turnings(table, shown.turnings), shown.derived)
+    derived = study.presentation.derived
+    return with_derived(table, derived if history is not None else [each for each in derived if not over_steps(each)])
 
 
 def _keys(study: Study) -> Mapping[str, str]:
@@ -58,11 +48,7 @@ def quantities_over_steps(presentation: Presentation) -> frozenset[str]:
     """What the presentation draws over the steps of training, and what else it takes from all of them."""
     courses = [part.courses for part in presentation.parts if part.courses is not None]
     drawn = [series.quantity for each in courses for panel in each.panels for series in panel.series]
-    lags = [name for lag in presentation.lags for name in (lag.falls, lag.fitted, lag.passes)]
-    turnings = [name for turning in presentation.turnings for name in (turning.least, turning.largest)]
-    derived = [name for each in presentation.derived for name in sources(each)]
-    alone = [each.quantity for each in (*presentation.moments, *presentation.descents)]
-    return frozenset((*drawn, *lags, *turnings, *derived, *alone))
+    return frozenset((*drawn, *(name for each in presentation.derived for name in over_steps(each))))
 
 
 def _trial(study: Study, trial: TrialSpec, record: RunRecord | None) -> Trial:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.chances import LEVEL, MINIMUM_CELLS
 from orchestrator.claim_kinds import (
     Agrees,
     Claim,
@@ -20,7 +21,6 @@ from orchestrator.claim_kinds import (
 from orchestrator.concordance import MINIMUM_PAIRS
 from orchestrator.correlations import MINIMUM_CORRELATED
 from orchestrator.group_similarity import MINIMUM_NETWORKS
-from orchestrator.lags import LEVEL, MINIMUM_CELLS
 from orchestrator.paired_trends import MINIMUM_REPLICATES
 from orchestrator.peaks import MINIMUM_POINTS
 from orchestrator.presentation import Presentation

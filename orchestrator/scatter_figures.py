@@ -11,10 +11,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
 from orchestrator.curves import Column
 from orchestrator.drawing import LABEL_CHARACTERS, LEGEND_CHARACTERS, MARKERS, style, wrapped
-from orchestrator.presentation import Axis, Presentation, Scatter
+from orchestrator.presentation import Presentation, Scatter
 
 SCALES = ("Blues", "Oranges", "Greens", "Greys")
 PALE, DARK = 0.35, 1.0  # parts of a scale; below the first a point is too pale on white

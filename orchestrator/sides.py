@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from orchestrator.axis import Axis
 from orchestrator.curves import SEED, has_place, place
-from orchestrator.presentation import Axis, Side
+from orchestrator.derived_kinds import Side
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row, Setting, Trial
 

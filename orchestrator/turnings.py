@@ -12,19 +12,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from orchestrator.chances import MINIMUM_CELLS, decades_from, judged_chance, points_of, too_few_settings
 from orchestrator.claim_kinds import TurnsWith
+from orchestrator.courses import courses_of
 from orchestrator.curves import Column
 from orchestrator.derived_kinds import Turning
 from orchestrator.judgement import Judgement
-from orchestrator.numerals import significant, with_error
-from orchestrator.peaks import Verdict
+from orchestrator.numerals import significant
 from orchestrator.statistics import mean
 from orchestrator.table import Results, Row
 
 MINIMUM_STEPS = 5  # of the window; among fewer a place says nothing
-MINIMUM_CELLS = 3
-DRAWS = 100_000
-LEVEL = 0.025  # one end of a 95 % interval
 
 Course = Mapping[int, float]
 
@@ -40,7 +38,7 @@ class Turn:
 
 def with_turnings(results: Results, turnings: Sequence[Turning]) -> Results:
     """The table with rows for each turning: `/step` of the least value, and `/lag`, `/chance`, `/fall` around it."""
-    courses = _courses(results, {name for turning in turnings for name in (turning.least, turning.largest)})
+    courses = courses_of(results, {name for turning in turnings for name in (turning.least, turning.largest)})
     done = [trial.trial_id for trial in results.trials if trial.state == "done"]
     rows = [row for turning in turnings for trial_id in done for row in _rows(turning, trial_id, courses)]
     return replace(results, rows=(*results.rows, *rows))
@@ -61,40 +59,19 @@ def turn(course: Course, at: float) -> Turn | None:
 
 def turns_with(claim: TurnsWith, columns: tuple[Column, ...], generator: np.random.Generator) -> Judgement:
     """Whether the largest values are nearer to the turns, taken together, than places drawn evenly."""
-    points = [point for column in columns for point in column.curves[f"{claim.turning}/chance"].points]
-    cells = sum(len(column.xs) for column in columns)
-    numbers: dict[str, float] = {"cells": len(points), "declared": cells}
+    points, cells = points_of(columns, f"{claim.turning}/chance"), sum(len(column.xs) for column in columns)
     told = f"{claim.other_label} turns inside the training in {len(points)} of {cells} settings"
     if len(points) < MINIMUM_CELLS:
-        return Judgement("cannot be judged", f"{told}; a claim needs at least {MINIMUM_CELLS}", numbers)
-    chance = mean([point.mean for point in points]).value
-    # Replicates share what a setting does, so a setting counts once; the mean over them is at most as spread.
-    null = generator.random((DRAWS, len(points))).mean(axis=1)
-    p = (1 + int(np.sum(null <= chance))) / (1 + DRAWS)
-    lag = mean([point.mean for column in columns for point in column.curves[f"{claim.turning}/lag"].points])
-    numbers |= {"chance": chance, "p": p, "lag": lag.value}
-    late = "after" if lag.value >= 0 else "before"
+        return too_few_settings(told, len(points), cells)
+    chance = judged_chance(points, generator)
+    lag = mean([point.mean for point in points_of(columns, f"{claim.turning}/lag")])
+    numbers = {"cells": len(points), "declared": cells, "chance": chance.mean, "p": chance.p, "lag": lag.value}
     text = (
-        f"{told}; the share of places as near to it is {significant(chance, 2)} on average (p = {significant(p, 2)} "
-        f"against even places, which have 1/2); {claim.label} is largest {with_error(abs(lag.value), lag.stderr)} "
-        f"decades of steps {late} it"
+        f"{told}; the share of places as near to it is {significant(chance.mean, 2)} on average (p = "
+        f"{significant(chance.p, 2)} against even places, which have 1/2); {claim.label} is largest "
+        f"{decades_from(lag)} it"
     )
-    return Judgement(_verdict(chance, p), text, numbers)
-
-
-def _verdict(chance: float, p: float) -> Verdict:
-    if p <= LEVEL:
-        return "holds"
-    return "does not hold" if chance >= 0.5 else "cannot be judged"
-
-
-def _courses(results: Results, quantities: set[str]) -> dict[tuple[str, str], dict[int, float]]:
-    """By trial and quantity, then by step."""
-    courses: dict[tuple[str, str], dict[int, float]] = {}
-    for row in results.rows:
-        if row.quantity in quantities and math.isfinite(row.value):
-            courses.setdefault((row.trial_id, row.quantity), {})[row.step] = row.value
-    return courses
+    return Judgement(chance.verdict, text, numbers)
 
 
 def _rows(turning: Turning, trial_id: str, courses: Mapping[tuple[str, str], Course]) -> Iterable[Row]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Peak
 from orchestrator.curves import Column, Point
-from orchestrator.presentation import PALETTE, Axis, Panel, Presentation
+from orchestrator.presentation import PALETTE, Panel, Presentation
 
 OVERVIEW, CURVES = "overview", "curves"
 TAG_PREFIX = "mlflow.sharedViewState."

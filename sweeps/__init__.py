@@ -33,9 +33,9 @@ studies = registry(
         spirals_descent,
         measure_race,
         perceptron_search,
-        representation_dynamics,
-        single_directions,
         posterior_contraction,
         batch_norm,
+        representation_dynamics,
+        single_directions,
     ],
 )

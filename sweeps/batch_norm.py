@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Agrees, Exceeds
-from orchestrator.presentation import Axis, Courses, Descent, Difference, Panel, Presentation, Ratio, Series
+from orchestrator.derived_kinds import Descent, Difference, Ratio
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 
@@ -181,8 +183,9 @@ PRESENTATION = Presentation(
             published="0.07 with, 1.18 without, in a reproduction",
         ),
     ),
-    descents=(Descent("course/error", "test/error"), Descent("course/loss", "test/loss")),
-    ratios=(
+    derived=(
+        Descent("course/error", "test/error"),
+        Descent("course/loss", "test/loss"),
         Difference(GAP, "test/error", WITH),
         Ratio("slowdown", RUNNING, WITH),
         Ratio("roughness/change", "course/error/change", WITH),

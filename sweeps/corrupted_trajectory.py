@@ -34,8 +34,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds, PairedTrend
-from orchestrator.presentation import Axis, Courses, Moment, Panel, Presentation, Ratio, Series
+from orchestrator.derived_kinds import Moment, Ratio
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 
@@ -204,7 +206,7 @@ CORRUPTION = Presentation(
     x=Axis("corruption.fraction", "share of corrupted labels"),
     courses=COURSES,
     panels=PANELS,
-    moments=MOMENTS,
+    derived=MOMENTS,
     claims=(
         PairedTrend("train/loss", "train loss at the end", published="yes (figure 1d)"),
         PairedTrend(LATE, "bias trajectory over the last tenth", published="yes (figure 1e)"),
@@ -225,8 +227,10 @@ DIGITS = Presentation(
     ),
     courses=COURSES,
     panels=(*PANELS, Panel("relative to the convolutional network", (Series("over_cnn/trajectory", "trajectory"),))),
-    moments=MOMENTS,
-    ratios=tuple(Ratio(f"over_cnn/{name}", quantity, {"model": "binary_cnn"}) for name, quantity in RATIOS.items()),
+    derived=(
+        *MOMENTS,
+        *(Ratio(f"over_cnn/{name}", quantity, {"model": "binary_cnn"}) for name, quantity in RATIOS.items()),
+    ),
     claims=tuple(
         Exceeds(f"over_cnn/{name}", f"{name}, relative to the convolutional network", 1.0, published="yes")
         for name in RATIOS

@@ -50,8 +50,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Coincides
-from orchestrator.presentation import Axis, Courses, Lag, Panel, Presentation, Series
+from orchestrator.derived_kinds import Lag
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 
@@ -188,7 +190,7 @@ def presentation(weight_decays: tuple[float, ...]) -> Presentation:
             Panel("decades from there to the steepest fall of LLID", (Series(f"{LAG}/lag", "lag"),)),
             Panel("share of shifted curves as near", (Series(f"{LAG}/chance", "chance"),)),
         ),
-        lags=(Lag(LAG, falls=LLID, fitted="train/error", passes="test/error"),),
+        derived=(Lag(LAG, falls=LLID, fitted="train/error", passes="test/error"),),
         claims=(Coincides(LAG, "LLID", "test error 0.5", published="yes, by eye"),),
     )
 

@@ -40,8 +40,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import PairedTrend
-from orchestrator.presentation import Axis, Courses, Moment, Panel, Presentation, Series
+from orchestrator.derived_kinds import Moment
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 
@@ -132,7 +134,7 @@ LATE, EARLY_ON, VARIANCE, DISTANCE = "trajectory/late", "trajectory/early", "var
 
 def presentation(epochs: int, early: int) -> Presentation:
     """Losses and trajectory over steps, as in figure 1; over frequency, what they and the bias come to."""
-    last = {"begin": max(0.0, 1 - (LAST_EPOCHS - 0.5) / epochs), "end": 1.0}
+    late = max(0.0, 1 - (LAST_EPOCHS - 0.5) / epochs)
     at = min(1.0, early / epochs)
     ten = f"over the last {LAST_EPOCHS} epochs"
     return Presentation(
@@ -161,11 +163,11 @@ def presentation(epochs: int, early: int) -> Presentation:
             Panel(f"variance of the bias / rate², {ten}", (Series(VARIANCE, "variance"),), log=True),
             Panel("distance of the bias from its start", (Series(DISTANCE, "distance"),)),
         ),
-        moments=(
-            Moment(LATE, TRAJECTORY, **last),
+        derived=(
+            Moment(LATE, TRAJECTORY, begin=late, end=1.0),
             Moment(EARLY_ON, TRAJECTORY, begin=at, end=at),
-            Moment(VARIANCE, "bias_variance/over_squared_rate", **last),
-            Moment(DISTANCE, "distance_to_initialisation/mean", **last),
+            Moment(VARIANCE, "bias_variance/over_squared_rate", begin=late, end=1.0),
+            Moment(DISTANCE, "distance_to_initialisation/mean", begin=late, end=1.0),
         ),
         claims=(
             PairedTrend("train/loss", "train loss at the end", published="yes (figure 1a)"),

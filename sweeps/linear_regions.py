@@ -30,8 +30,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds
-from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Courses, Moment, Panel, Presentation, Series
+from orchestrator.derived_kinds import Moment
+from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 
@@ -181,7 +183,7 @@ def presentation(resolution: int, frequencies: tuple[float, ...]) -> Presentatio
                 ),
             ),
         ),
-        moments=(
+        derived=(
             Moment(START, "region_map/regions", begin=0.0, end=0.0),
             Moment(GROWTH, "region_map/regions", begin=1.0, end=1.0, over_first=True),
         ),

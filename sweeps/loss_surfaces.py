@@ -23,8 +23,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds
-from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Panel, Presentation, Profile, Profiles, Series
+from orchestrator.presentation import ArrayMap, ArrayMaps, Panel, Presentation, Profile, Profiles, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

@@ -65,8 +65,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds, Rises
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Ratio, Series
+from orchestrator.derived_kinds import Ratio
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 
@@ -258,7 +260,7 @@ PRESENTATION = Presentation(
         Exceeds("slowdown/exact", "slowdown to the exact threshold", 1.0, published=SLOWDOWN),
         Exceeds("slowdown/running", "slowdown to the running threshold", 1.0, published=SLOWDOWN),
     ),
-    ratios=(
+    derived=(
         Ratio("slowdown/exact", EXACT, TRUE_LABELS),
         Ratio("slowdown/running", RUNNING, TRUE_LABELS),
     ),

@@ -36,9 +36,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Claim, Exceeds
 from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
-from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Courses, Groups, Panel, Presentation, Series
+from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Groups, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 

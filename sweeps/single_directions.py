@@ -43,9 +43,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
 from orchestrator.derived_kinds import Turning
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
+from orchestrator.presentation import Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 
@@ -234,7 +235,7 @@ def presentation(protocol: Protocol, cells: list[Cell]) -> Presentation:
             ),
         ),
         claims=_claims((protocol.hidden[0], protocol.hidden[-1])),
-        turnings=tuple(Turning(name, least="test/loss", largest=area) for name, area in EARLY.items()),
+        derived=tuple(Turning(name, least="test/loss", largest=area) for name, area in EARLY.items()),
         also=tuple(_networks(cells, columns)),
     )
 

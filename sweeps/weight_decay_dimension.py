@@ -44,8 +44,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtLeast, AtMost, Correlates, Turns
-from orchestrator.presentation import Axis, Panel, Presentation, Scatter, Series, Side
+from orchestrator.derived_kinds import Side
+from orchestrator.presentation import Panel, Presentation, Scatter, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 
@@ -208,7 +210,7 @@ def presentation(weight_decays: tuple[float, ...], dropouts: tuple[float, ...]) 
         against(weight_decays, dropouts),
     ]
     sides = tuple(Side(SIDE, axis, "test/error") for axis in (decay, dropout))
-    return replace(parts[0], sides=sides, also=tuple(parts[1:]))
+    return replace(parts[0], derived=sides, also=tuple(parts[1:]))
 
 
 def over(x: Axis, falls: str, turns: str) -> Presentation:

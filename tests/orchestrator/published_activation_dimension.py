@@ -7,7 +7,7 @@ their figures have two networks without dropout and none at 0.40.
 from functools import cache
 from pathlib import Path
 
-from orchestrator.sides import with_sides
+from orchestrator.derived import with_derived
 from orchestrator.table import Results, Row, Trial
 from sweeps.weight_decay_dimension import LLID, PID, RATIO, weight_decay_dimension
 
@@ -35,5 +35,5 @@ def published() -> Results:
                 rows += [Row(f"{i}", 78_200, quantity, value, None) for quantity, value in values.items()]
             case _:
                 raise ValueError(f"a line of the file is not as it should be: {line!r}")
-    sides = weight_decay_dimension(preset="paper").presentation.sides
-    return with_sides(Results(tuple(trials), tuple(rows)), sides)
+    derived = weight_decay_dimension(preset="paper").presentation.derived
+    return with_derived(Results(tuple(trials), tuple(rows)), derived)

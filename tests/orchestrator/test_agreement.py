@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Agrees
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.rules import rules
 from orchestrator.table import Results, Row, Trial
 

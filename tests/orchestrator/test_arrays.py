@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from measures.inputs import Measurement
 from measures.registry import Component
 from orchestrator.array_figures import array_figure
+from orchestrator.axis import Axis
 from orchestrator.courses import Course
 from orchestrator.curves import curves
 from orchestrator.parts import parts
-from orchestrator.presentation import ArrayMap, ArrayMaps, Axis, Presentation, Profile, Profiles, Series
+from orchestrator.presentation import ArrayMap, ArrayMaps, Presentation, Profile, Profiles, Series
 from orchestrator.profiles import profiles
 from orchestrator.publish import publish
 from orchestrator.report import ReportHeader, build_report

@@ -9,11 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.markers import CARETUPBASE
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Claim, Exceeds, Rises
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
+from orchestrator.derived_kinds import Ratio
 from orchestrator.figures import figure
-from orchestrator.presentation import Axis, Panel, Presentation, Ratio, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.ratios import with_ratios
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.results import results

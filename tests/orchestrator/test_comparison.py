@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.comparison import HEADER, Summary, Value, compared, read_summary, shared
 from orchestrator.comparison_figure import comparison_figure
 from orchestrator.drawing import render
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.publish import publish
 from sweeps.__main__ import gensweep
 from tests.orchestrator.test_publish import STUDY, TRIALS

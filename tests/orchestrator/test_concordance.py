@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost, Concordance
 from orchestrator.claims import Finding, findings
 from orchestrator.concordance import concordances, pairs_alike
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.table import Results, Row, Trial
 from tests.orchestrator.published_width_depth import published
 

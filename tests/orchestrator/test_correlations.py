@@ -8,10 +8,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import pearsonr, spearmanr
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtLeast, AtMost, Claim, Correlates, Turns
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Panel, Presentation, Scatter, Series, Side
+from orchestrator.derived import with_derived
+from orchestrator.derived_kinds import Side
+from orchestrator.presentation import Panel, Presentation, Scatter, Series
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.scatter_figures import scatter_figure
 from orchestrator.sides import with_sides
@@ -102,9 +105,9 @@ def test_both_correlations_are_those_of_scipy() -> None:
 def test_a_claim_may_be_about_one_side_of_the_turning_point() -> None:
     """Simpson's paradox: up to the turn the ratio falls with the error, over all it rises with it."""
     long = replace(DECAY, among={"dropout": (0.0,)})
-    presentation = Presentation(x=long, sides=(Side("side", long, "error"),))
+    presentation = Presentation(x=long, derived=(Side("side", long, "error"),))
     values = {"error": (6, 5, 4, 3, 2, 11, 12, 13, 14, 15), "ratio": (1, 2, 3, 4, 5, 11, 12, 13, 14, 15)}
-    results = with_sides(table(values), presentation.sides)
+    results = with_derived(table(values), presentation.derived)
     verdicts = {}
     for among in (None, AtMost("side", "up to the turn"), AtLeast("side", "from it on")):
         claim = Correlates("ratio", "ratio", rises=False, other="error", other_label="error", among=among)

@@ -11,10 +11,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.course_figures import course_figure
 from orchestrator.courses import courses
 from orchestrator.curves import curves
-from orchestrator.presentation import PALETTE, Axis, Courses, Panel, Presentation, Series
+from orchestrator.presentation import PALETTE, Courses, Panel, Presentation, Series
 from orchestrator.publish import publish
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.results import quantities_over_steps, results

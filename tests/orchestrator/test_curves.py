@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.curves import averaged_over, curves, quantities
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.table import Results, Row
 from tests.orchestrator.tidy_tables import NAN, PRESENTATION, joined, rows_of, table, trial
 

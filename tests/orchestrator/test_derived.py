@@ -2,8 +2,9 @@
 
 import pytest
 
-from orchestrator.derived import course, with_derived
-from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
+from orchestrator.course_quantities import course
+from orchestrator.derived import with_derived
+from orchestrator.derived_kinds import DepthOrder, Fall, Likeness, OfCourses, Rescaled, Settled
 from orchestrator.presentation import Presentation
 from orchestrator.results import quantities_over_steps
 from orchestrator.table import Results, Row, Trial
@@ -24,7 +25,7 @@ RISING = {0: 0.2, 10: 0.95, 100: 0.5, 1000: 0.92, 2000: 1.0}
         (Rescaled("r", "q", -2.0, 1.0), {step: 1 - 2 * value for step, value in RISING.items()}),
     ],
 )
-def test_of_one_quantity(derived: Derived, expected: dict[int, float]) -> None:
+def test_of_one_quantity(derived: OfCourses, expected: dict[int, float]) -> None:
     assert course(derived, {"q": RISING}) == pytest.approx(expected)
 
 

@@ -3,8 +3,10 @@
 import pytest
 
 from measures.registry import Component
+from orchestrator.axis import Axis
+from orchestrator.derived_kinds import Descent, Difference, Ratio
 from orchestrator.descents import with_descents
-from orchestrator.presentation import Axis, Descent, Difference, Presentation, Ratio
+from orchestrator.presentation import Presentation
 from orchestrator.ratios import with_ratios
 from orchestrator.results import quantities_over_steps, results
 from orchestrator.study import Study
@@ -82,8 +84,10 @@ def test_descents_are_read_from_the_store_and_ratios_may_be_of_them() -> None:
     )
     presentation = Presentation(
         x=Axis("model.batch_norm", "batch norm"),
-        descents=(DESCENT,),
-        ratios=(Ratio("roughness", "course/change", {"model.batch_norm": True}),),
+        derived=(
+            DESCENT,
+            Ratio("roughness", "course/change", {"model.batch_norm": True}),
+        ),
     )
     assert quantities_over_steps(presentation) == {"test/error"}
     study = Study(name="s", question="", expected="", trials=trials, axes=(), presentation=presentation)

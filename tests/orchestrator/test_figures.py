@@ -8,11 +8,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from orchestrator.axis import Axis
 from orchestrator.claims import findings
 from orchestrator.curves import curves
 from orchestrator.drawing import render
 from orchestrator.figures import figure, log_ticks
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.table import Results
 from tests.orchestrator.tidy_tables import PRESENTATION, WIDTHS, bump, example, table
 

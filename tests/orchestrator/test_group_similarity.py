@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 
 from measures import linear_cka
 from measures import svcca as svcca_of_activations
+from orchestrator.axis import Axis
 from orchestrator.claims import Finding
 from orchestrator.document import Table
 from orchestrator.group_findings import compared_groups, group_blocks, group_findings
 from orchestrator.group_similarity import compared, debiased_cka, distances, principal_basis, svcca
 from orchestrator.parts import parts
-from orchestrator.presentation import Axis, Groups, Presentation, Series
+from orchestrator.presentation import Groups, Presentation, Series
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.rules import rules
 from orchestrator.stored_arrays import drawn_arrays

@@ -11,11 +11,12 @@ from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import AtMost
 from orchestrator.curves import curves
 from orchestrator.drawing import render
 from orchestrator.heat_maps import boundary_edges, heat_maps
-from orchestrator.presentation import Axis, Contours, Map, Maps, Presentation
+from orchestrator.presentation import Contours, Map, Maps, Presentation
 from orchestrator.table import Results, Row, Trial
 from tests.orchestrator.published_width_depth import published
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from measures.registry import Component
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Coincides
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
+from orchestrator.derived_kinds import Lag
 from orchestrator.lags import Found, first_passing, steepest_fall, with_lags
-from orchestrator.presentation import Axis, Lag, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.results import quantities_over_steps, results
 from orchestrator.study import Study
 from orchestrator.table import Results, Row, Trial
@@ -22,7 +24,7 @@ STEPS = [round(10 ** (i / 12)) for i in range(13, 49)]
 LAG = Lag("grok", falls="llid", fitted="train/error", passes="test/error")
 CLAIM = Coincides("grok", "LLID", "test error 0.5", published="by eye")
 PRESENTATION = Presentation(
-    x=Axis("decay", "decay"), columns=Axis("fraction", "fraction"), lags=(LAG,), claims=(CLAIM,)
+    x=Axis("decay", "decay"), columns=Axis("fraction", "fraction"), derived=(LAG,), claims=(CLAIM,)
 )
 Course = Mapping[int, float]
 
@@ -151,7 +153,7 @@ def test_lags_are_taken_from_histories_and_from_nothing_else() -> None:
         optimizer=Component("sgd"),
         fit=Component("sgd", epochs=1),
     )
-    presentation = Presentation(x=Axis("model.width", "width"), lags=(LAG,))
+    presentation = Presentation(x=Axis("model.width", "width"), derived=(LAG,))
     study = Study(
         name="s", question="?", expected="!", trials=(trial,), axes=("model.width",), presentation=presentation
     )

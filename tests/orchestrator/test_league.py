@@ -12,10 +12,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
+from orchestrator.axis import Axis
 from orchestrator.drawing import render
 from orchestrator.league import Ranking, Standing, rankings, replicates_differ_in
 from orchestrator.league_figure import league_figure
-from orchestrator.presentation import Axis, Contender, League, Presentation, Series, Target
+from orchestrator.presentation import Contender, League, Presentation, Series, Target
 from orchestrator.report import Report, ReportHeader, build_report
 from orchestrator.table import Results, Row, Trial
 

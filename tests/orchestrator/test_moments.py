@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.derived_kinds import Moment
 from orchestrator.moments import value_of, with_moments
-from orchestrator.presentation import Moment, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.results import quantities_over_steps
 from orchestrator.table import Results, Row, Trial
 
@@ -52,4 +53,4 @@ def test_done_trials_get_a_row_each_and_values_that_are_not_finite_are_left_out(
 
 
 def test_what_a_moment_is_of_is_asked_for_over_steps() -> None:
-    assert quantities_over_steps(Presentation(moments=(Moment("m", "q", 0.0, 1.0),))) == {"q"}
+    assert quantities_over_steps(Presentation(derived=(Moment("m", "q", 0.0, 1.0),))) == {"q"}

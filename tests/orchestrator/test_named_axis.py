@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Rises
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
 from orchestrator.figures import figure
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.table import Results, Row, Trial
 from orchestrator.views import study_views

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import PairedTrend, Rises
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Presentation
+from orchestrator.presentation import Presentation
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.table import Results, Row, Trial
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from measures.registry import Component
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.axis import Axis
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.publish import DECLARATION, REPORT, declaration, publish
 from orchestrator.study import Study
 from workers.record import LEASE, RunRecord, Sample

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import TurnsWith
 from orchestrator.claims import Finding, findings
 from orchestrator.curves import curves
 from orchestrator.derived_kinds import Turning
-from orchestrator.presentation import Axis, Courses, Panel, Presentation, Series
+from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.results import quantities_over_steps
 from orchestrator.table import Results, Row, Trial
 from orchestrator.turnings import turn, with_turnings
@@ -18,7 +19,7 @@ from orchestrator.turnings import turn, with_turnings
 STEPS = [0, *(round(10 ** (i / 4)) for i in range(17))]
 TURNING = Turning("early", least="test/loss", largest="auc")
 PRESENTATION = Presentation(
-    x=Axis("fraction", "fraction"), turnings=(TURNING,), claims=(TurnsWith("early", "AUC", "test loss", "by eye"),)
+    x=Axis("fraction", "fraction"), derived=(TURNING,), claims=(TurnsWith("early", "AUC", "test loss", "by eye"),)
 )
 Course = Mapping[int, float]
 
@@ -99,5 +100,5 @@ def test_fewer_than_three_settings_and_middling_ones_cannot_be_judged() -> None:
 
 def test_both_quantities_are_read_over_steps() -> None:
     assert quantities_over_steps(PRESENTATION) == {"test/loss", "auc"}
-    both = Presentation(courses=Courses((Panel("e", (Series("error", "e"),)),)), turnings=(TURNING,))
+    both = Presentation(courses=Courses((Panel("e", (Series("error", "e"),)),)), derived=(TURNING,))
     assert quantities_over_steps(both) == {"error", "test/loss", "auc"}

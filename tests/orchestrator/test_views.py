@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.axis import Axis
 from orchestrator.curves import curves
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.views import LARGEST_TAG, column_colors, curve_key, curve_points, study_views, view_url
 from tests.orchestrator.tidy_tables import PRESENTATION, example, table
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from orchestrator.axis import Axis
 from orchestrator.claim_kinds import FirstZero, Follows, Peak
-from orchestrator.presentation import Axis, Panel, Presentation, Series
+from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.table import Results, Row, Trial
 
 NAN = float("nan")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from measures.registry import Component
-from orchestrator.descents import with_descents
+from orchestrator.derived import with_derived
 from orchestrator.plan import plan
-from orchestrator.ratios import with_ratios
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.results import quantities_over_steps
 from orchestrator.table import Results, Row, Trial
@@ -91,8 +90,7 @@ def table(with_norm: tuple[float, ...], without: tuple[float, ...], fitted: tupl
                 rows += [Row(own, 100 * at, name, value, None) for name, value in quantities.items()]
                 rows.append(Row(own, 100 * at, "test/loss", abs(at - 1) + 0.5 + 0.01 * seed * at, None))
             rows.append(Row(own, 0, RUNNING, float(step + seed), None))
-    described = with_descents(Results(tuple(trials), tuple(rows)), PRESENTATION.descents)
-    return with_ratios(described, PRESENTATION.ratios)
+    return with_derived(Results(tuple(trials), tuple(rows)), PRESENTATION.derived)
 
 
 def verdicts(results: Results) -> list[str]:

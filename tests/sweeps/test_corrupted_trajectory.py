@@ -10,6 +10,7 @@ import torch
 
 from measures.registry import Component
 from orchestrator.curves import curves
+from orchestrator.derived_kinds import Moment
 from orchestrator.plan import plan
 from orchestrator.results import quantities_over_steps, results
 from sweeps import studies
@@ -67,7 +68,8 @@ def test_replicates_are_paired_and_every_trial_is_drawn(task: str, preset: str) 
     assert [trial.data_seed for trial in study.trials] == [i * redrawn for i, _ in seeds]
     (column,) = curves(results(study, {}), study.presentation)
     assert len(column.xs) == per_replicate
-    assert {moment.quantity for moment in study.presentation.moments} <= quantities_over_steps(study.presentation)
+    moments = {each.quantity for each in study.presentation.derived if isinstance(each, Moment)}
+    assert moments and moments <= quantities_over_steps(study.presentation)
 
 
 @pytest.mark.parametrize(

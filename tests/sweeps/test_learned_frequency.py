@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from measures.registry import Component
-from orchestrator.moments import with_moments
+from orchestrator.derived import with_derived
 from orchestrator.plan import plan
 from orchestrator.report import ReportHeader, build_report
 from orchestrator.results import quantities_over_steps
@@ -49,7 +49,7 @@ def test_claims_name_their_epochs(preset: str, early: int) -> None:
     study = learned_frequency(preset=preset)  # type: ignore[arg-type] # a Literal's values
     labels = [claim.label for claim in study.presentation.claims]
     assert f"bias trajectory at epoch {early}" in labels and "bias trajectory over the last 10 epochs" in labels
-    moments = {moment.name: moment for moment in study.presentation.moments}
+    moments = {moment.name: moment for moment in study.presentation.derived}
     assert moments[EARLY_ON].begin == moments[EARLY_ON].end == early / PROTOCOLS[preset].epochs
     assert {moment.quantity for moment in moments.values()} <= quantities_over_steps(study.presentation)
 
@@ -57,10 +57,10 @@ def test_claims_name_their_epochs(preset: str, early: int) -> None:
 def test_the_last_ten_epochs_are_ten_and_the_early_one_is_inside_a_short_training() -> None:
     epochs = PROTOCOLS["paper"].epochs
     study = learned_frequency(preset="paper")
-    late = next(moment for moment in study.presentation.moments if moment.name == LATE)
+    late = next(moment for moment in study.presentation.derived if moment.name == LATE)
     within = [epoch for epoch in range(1, epochs + 1) if late.begin * epochs <= epoch <= late.end * epochs]
     assert within == list(range(epochs - 9, epochs + 1))
-    assert {moment.end for moment in learned_frequency(epochs=2).presentation.moments} == {1.0}
+    assert {moment.end for moment in learned_frequency(epochs=2).presentation.derived} == {1.0}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_report_judges_within_replicates() -> None:
         rows += [
             Row(trial.trial_id, 10_000, name, late, None) for name in ("bias_trajectory/total", "lipschitz/train.mean")
         ]
-    results = with_moments(Results(tuple(trials), tuple(rows)), study.presentation.moments)
+    results = with_derived(Results(tuple(trials), tuple(rows)), study.presentation.derived)
     report = build_report(ReportHeader(study.name, "", "", ""), results, study.presentation)
     assert {finding.verdict for finding in report.findings} == {"holds"}
     assert len(report.findings) == 8 and report.findings[-1].numbers["rho"] == -1

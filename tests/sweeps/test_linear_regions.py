@@ -42,7 +42,7 @@ def test_what_it_draws_is_what_the_measure_gives(preset: str, runtime: Runtime) 
     drawn = {name for maps in study.presentation.array_maps for each in maps.maps for name in each.arrays}
     assert drawn <= {f"region_map/{name}" for name in found.arrays}
     shown = {series.quantity for panel in study.presentation.panels for series in panel.series}
-    assert shown - {moment.name for moment in study.presentation.moments} <= {f"region_map/{n}" for n in found.values}
+    assert shown - {moment.name for moment in study.presentation.derived} <= {f"region_map/{n}" for n in found.values}
     assert found.notes == (), "the points lie in a plane"
     assert found.arrays["train_points"].shape == (200, 2)
     assert 9 < found.arrays["x"][-1] <= 10 and 9 < found.arrays["y"][-1] <= 10, "about the published square, times ten"
