@@ -6,11 +6,7 @@ from orchestrator.claim_kinds import AtMost
 from orchestrator.courses import Course
 from orchestrator.csv_files import POINT, as_csv, point_numbers
 from orchestrator.curves import Column, Point
-<<<<<<< HEAD
-from orchestrator.group_findings import pairings
-=======
 from orchestrator.group_findings import ComparedGroups, group_lines
->>>>>>> reports
 from orchestrator.numerals import position
 from orchestrator.parts import Part
 from orchestrator.presentation import ArrayMaps, Courses, Groups, Panel, Profiles, Series
@@ -93,21 +89,6 @@ def scatter_csv(part: Part) -> bytes:
                 lines.append((group, name, column.label, is_filled, *numbers))
     header = tuple(f"{axis}.{name}" for axis in (scatter.x.label, scatter.y.label) for name in POINT)
     return as_csv(("group", "point", "column", "filled", *header), lines)
-
-
-def groups_csv(part: Part) -> bytes:
-    """One line for each mean distance, with its interval."""
-    groups = part.presentation.groups
-    assert groups is not None, "it has been drawn"
-    lines = [
-        (each.method, pairing, series.label, series.quantity, spread.value, spread.low, spread.high)
-        for each in part.groups
-        if each.comparison is not None
-        for pairing, field in pairings(groups).items()
-        for series, layer in zip(groups.layers, each.comparison.layers, strict=True)
-        for spread in [getattr(layer, field)]
-    ]
-    return as_csv(("method", "networks", "layer", "array", "mean_distance", "low", "high"), lines)
 
 
 def _over_x(part: Part, panels: Sequence[Panel]) -> Iterator[Line]:

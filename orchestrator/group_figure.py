@@ -9,16 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.drawing import MARKERS, style
-<<<<<<< HEAD
-from orchestrator.group_findings import ComparedGroups, pairings, spread_words, words
-from orchestrator.group_similarity import Spread
-from orchestrator.interaction import Spot, Tags, tell, tell_keys
-=======
-from orchestrator.group_findings import ComparedGroups, group_lines, words
+from orchestrator.group_findings import ComparedGroups, group_lines, spread_words, words
 from orchestrator.group_similarity import Spread
 from orchestrator.interaction import Spot, tell, tell_keys
-from orchestrator.numerals import significant
->>>>>>> reports
 from orchestrator.presentation import PALETTE, Groups
 
 
@@ -33,27 +26,15 @@ def group_figure(groups: Groups, found: Sequence[ComparedGroups]) -> Figure:
         for axes, each in zip(row, shown, strict=True):
             _draw(axes, groups, each)
         row[0].set_ylabel("mean distance of two networks")
-<<<<<<< HEAD
-        tell_keys(
-            row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0)), [_tags(name) for name in pairings(groups)]
-        )
-=======
         legend = row[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         tell_keys(legend, [{"pairs": text.get_text()} for text in legend.get_texts()])
->>>>>>> reports
     return drawing
 
 
 def _draw(axes: Axes, groups: Groups, found: ComparedGroups) -> None:
     assert found.comparison is not None, "`group_figure` has left those out"
-<<<<<<< HEAD
-    layers = found.comparison.layers
-    for number, (label, field) in enumerate(pairings(groups).items()):
-        spreads: list[Spread] = [getattr(layer, field) for layer in layers]
-=======
     layers = groups.layers
     for number, (label, spreads) in enumerate(group_lines(groups, found.comparison).items()):
->>>>>>> reports
         # Side by side, so that no bar hides another.
         places = [place + 0.08 * (number - 1) for place in range(len(layers))]
         bars = axes.errorbar(
@@ -65,30 +46,13 @@ def _draw(axes: Axes, groups: Groups, found: ComparedGroups) -> None:
             label=label,
         )
         spots = [
-<<<<<<< HEAD
-            Spot(place, spread.value, f"{series.label}: {spread_words(spread)}")
-            for place, spread, series in zip(places, spreads, groups.layers, strict=True)
-        ]
-        tell(bars.get_children(), _tags(label), f"{words(found.method)}, {label}", spots)
-    axes.set_xticks(range(len(layers)), [series.label for series in groups.layers], rotation=30, ha="right")
-=======
-            Spot(place, each.value, f"{series.label}\n{_told(each)}")
+            Spot(place, each.value, f"{series.label}\n{spread_words(each)}")
             for place, series, each in zip(places, layers, spreads, strict=True)
         ]
         tell(bars.get_children(), {"pairs": label}, f"{label}\n{words(found.method)}", spots)
     axes.set_xticks(range(len(layers)), [series.label for series in layers], rotation=30, ha="right")
->>>>>>> reports
     axes.set_title(words(found.method), fontweight="bold")
     axes.set_ylim(bottom=0)
-
-
-<<<<<<< HEAD
-def _tags(label: str) -> Tags:
-    return {"group": label}
-=======
-def _told(spread: Spread) -> str:
-    return f"{significant(spread.value)} ({significant(spread.low)} to {significant(spread.high)})"
->>>>>>> reports
 
 
 def _bars(spreads: Sequence[Spread]) -> list[list[float]]:

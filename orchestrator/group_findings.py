@@ -123,12 +123,6 @@ def _unjudged(groups: Groups, claim: str, published: str, found: ComparedGroups)
     return Finding(claim, published, _column(found), sentence, "cannot be judged", {"networks": min(found.sizes)})
 
 
-def pairings(groups: Groups) -> Mapping[str, str]:
-    """Which networks a mean distance is of, in words, and the field of a comparison that has it."""
-    first, second = groups.groups
-    return {f"within {first}": "within_first", f"within {second}": "within_second", "between them": "between"}
-
-
 def group_blocks(groups: Groups | None, found: tuple[ComparedGroups, ...]) -> Iterator[Block]:
     """A table for each method that has a comparison."""
     if groups is None:

@@ -100,11 +100,7 @@ def _group_figures(part: Part) -> "Iterator[tuple[Figure, str, str, bytes]]":
             "networks; the three lines are set apart sideways so that none hides another."
         )
         words = f"{groups.label}: distances within and between groups"
-<<<<<<< HEAD
-        yield group_figure(groups, part.groups), words, caption, groups_csv(part)
-=======
         yield group_figure(groups, part.groups), words, caption, groups_csv(groups, part.groups)
->>>>>>> reports
 
 
 def _axes(part: Part) -> str:
