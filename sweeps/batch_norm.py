@@ -15,6 +15,7 @@ from orchestrator.claim_kinds import Agrees, Exceeds
 from orchestrator.derived_kinds import Descent, Difference, Ratio
 from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 WITH = {"model.batch_norm": True}
@@ -66,14 +67,12 @@ def batch_norm(
     num_train: Annotated[
         int | None, Field(ge=1, description="training images, drawn at random; the preset's if none")
     ] = None,
-    images: Annotated[
-        str,
-        Field(description="CIFAR-10 in another form: an .npz file of (n, h, w, channels), or a folder of image files"),
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """Does batch norm steady the training of a network, and how much of its generalisation does it account for?"""
     protocol = PROTOCOLS[preset]
-    data = dataset(images, {**protocol.images, **({} if num_train is None else {"num_train": num_train})})
+    chosen = {**protocol.images, **({} if num_train is None else {"num_train": num_train})}
+    data = in_place_of(Component("cifar10", normalization="per_image", **chosen), images)
     return Study(
         name="batch_norm" if preset == "quick" else f"batch_norm_{preset}",
         question="Does batch norm steady the training of a network, and how much of its generalisation does it account "
@@ -101,15 +100,6 @@ def trial(protocol: Protocol, normalised: bool, data: Component, epochs: int, re
         init_seed=replicate,
         order_seed=replicate,
     )
-
-
-def dataset(images: str, settings: Mapping[str, int | None]) -> Component:
-    """CIFAR-10, or the images of an .npz file or a folder in its place; each image whitened by itself."""
-    if not images:
-        return Component("cifar10", normalization="per_image", **settings)
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=True, normalization="per_image", **settings)
-    return Component("image_folder", path=images, normalization="per_image", **settings)
 
 
 PUBLISHED = (

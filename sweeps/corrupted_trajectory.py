@@ -42,6 +42,7 @@ from orchestrator.claim_kinds import Exceeds, PairedTrend
 from orchestrator.derived_kinds import Moment, Ratio
 from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Measured, Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 Task = Literal["cifar", "mnist"]
@@ -88,13 +89,7 @@ def corrupted_trajectory(
         int | None, Field(ge=1, description="networks per setting, each with its own seeds; the preset's if none")
     ] = None,
     epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
-    images: Annotated[
-        str,
-        Field(
-            description="CIFAR-10 or MNIST in another form: an .npz file, of (n, h, w, channels) or (n, h, w), or a "
-            "folder of image files"
-        ),
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """Does the first bias travel farther, the more labels are corrupted, and in an MLP than in a CNN?"""
     protocol = PROTOCOLS[task, preset]
@@ -150,21 +145,16 @@ def trial(
 
 def cifar(images: str, protocol: Protocol) -> Component:
     """Airplanes and dogs of CIFAR-10, or of one's own copy of it, pixels from -1 to 1."""
-    return _own(images, AIRPLANE_DOG, protocol, channels_last=True) or Component("binary_cifar", **protocol.images)
+    return in_place_of(
+        Component("binary_cifar", **protocol.images), images, classes=AIRPLANE_DOG, normalization="symmetric"
+    )
 
 
 def mnist(images: str, protocol: Protocol) -> Component:
     """Threes and sixes of MNIST, or of one's own copy of it, pixels from -1 to 1."""
-    return _own(images, THREE_SIX, protocol, channels_last=False) or Component("binary_mnist", **protocol.images)
-
-
-def _own(images: str, classes: tuple[int, int], protocol: Protocol, channels_last: bool) -> Component | None:
-    chosen = {"path": images, "classes": classes, "normalization": "symmetric", **protocol.images}
-    if not images:
-        return None
-    if images.endswith(".npz"):
-        return Component("arrays", channels_last=channels_last, **chosen)
-    return Component("image_folder", channels=3 if channels_last else 1, **chosen)
+    return in_place_of(
+        Component("binary_mnist", **protocol.images), images, grey=True, classes=THREE_SIX, normalization="symmetric"
+    )
 
 
 EXPECTED: Mapping[Task, str] = {

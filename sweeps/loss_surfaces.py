@@ -27,6 +27,7 @@ from orchestrator.axis import Axis
 from orchestrator.claim_kinds import Exceeds
 from orchestrator.presentation import ArrayMap, ArrayMaps, Panel, Presentation, Profile, Profiles, Series
 from orchestrator.study import Measured, Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 Task = Literal["spirals", "cifar10"]
@@ -114,10 +115,7 @@ def loss_surfaces(
     half_width: Annotated[
         PositiveFloat | None, Field(description="how far the surfaces reach to each side; the preset's if none")
     ] = None,
-    images: Annotated[
-        str,
-        Field(description="CIFAR-10 in another form: an .npz file of (n, h, w, channels), or a folder of image files"),
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """What does the loss look like around a trained network, and how far can it move before its function changes?"""
     if images and task != "cifar10":
@@ -163,11 +161,7 @@ def dataset(task: Task, images: str, protocol: Protocol) -> Component:
     """Two spirals; or CIFAR-10, or in its place the images of an .npz file or a folder."""
     if task == "spirals":
         return Component("two_spirals", **protocol.dataset)
-    if not images:
-        return Component("cifar10", **protocol.dataset)
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=True, **protocol.dataset)
-    return Component("image_folder", path=images, **protocol.dataset)
+    return in_place_of(Component("cifar10", **protocol.dataset), images)
 
 
 EXPECTED: Mapping[Task, str] = {

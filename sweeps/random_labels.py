@@ -70,6 +70,7 @@ from orchestrator.claim_kinds import Exceeds, Rises
 from orchestrator.derived_kinds import Ratio
 from orchestrator.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 Network = Literal["inception", "alexnet", "mlp", "lenet"]
@@ -144,17 +145,15 @@ def random_labels(
     num_train: Annotated[
         int | None, Field(ge=1, description="training images, drawn at random; the preset's if none")
     ] = None,
-    images: Annotated[
-        str,
-        Field(description="CIFAR-10 in another form: an .npz file of (n, h, w, channels), or a folder of image files"),
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """How long does it take to fit random labels and pixels, and how does the error grow with random labels?"""
     protocol = PROTOCOLS[preset]
     unknown = [network for network in networks or () if network not in protocol.networks]
     if unknown:
         raise ValueError(f"networks={unknown[0]!r} is not one of preset {preset}: {', '.join(protocol.networks)}")
-    data = dataset(images, {**protocol.images, **({} if num_train is None else {"num_train": num_train})})
+    chosen = {**protocol.images, **({} if num_train is None else {"num_train": num_train})}
+    data = in_place_of(Component("cifar10", normalization="per_image", **chosen), images)
     return Study(
         name="random_labels" if preset == "quick" else f"random_labels_{preset}",
         question="How long does it take to fit random labels and pixels, and how does the error grow with them?",
@@ -192,15 +191,6 @@ def trial(
         init_seed=replicate,
         order_seed=replicate,
     )
-
-
-def dataset(images: str, settings: Mapping[str, int | None]) -> Component:
-    """CIFAR-10, or the images of an .npz file or a folder in its place; each image whitened by itself."""
-    if not images:
-        return Component("cifar10", normalization="per_image", **settings)
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=True, normalization="per_image", **settings)
-    return Component("image_folder", path=images, normalization="per_image", **settings)
 
 
 EXPECTED = {

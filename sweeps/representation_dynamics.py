@@ -41,6 +41,7 @@ from orchestrator.claim_kinds import Claim, Exceeds
 from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
 from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Groups, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 Preset = Literal["quick", "paper", "blog"]
@@ -128,9 +129,7 @@ def representation_dynamics(
         int | None, Field(ge=1, description="networks of true and of random labels each; the preset's if none")
     ] = None,
     epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
-    images: Annotated[
-        str, Field(description="the images in another form: an .npz file, or a folder of image files")
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?"""
     protocol = PROTOCOLS[preset]
@@ -163,7 +162,7 @@ def representation_dynamics(
 def _trial(protocol: Protocol, fraction: float, images: str, epochs: int, replicate: int) -> TrialSpec:
     """All on the same images and, if they are random, the same labels; only initial weights and order differ."""
     return TrialSpec(
-        dataset=_dataset(protocol, images),
+        dataset=dataset(protocol, images),
         corruption=Component("random_labels", fraction=fraction),
         model=protocol.model,
         optimizer=protocol.optimizer,
@@ -174,14 +173,11 @@ def _trial(protocol: Protocol, fraction: float, images: str, epochs: int, replic
     )
 
 
-def _dataset(protocol: Protocol, images: str) -> Component:
-    """The published data set, or the images of an .npz file or a folder in its place."""
-    if not images:
-        return Component(protocol.dataset, **protocol.images)
+def dataset(protocol: Protocol, images: str) -> Component:
+    """The published data set, or images in its place."""
+    published = Component(protocol.dataset, **protocol.images)
     own = {"normalization": "dataset", **protocol.images}
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=protocol.dataset == "cifar10", **own)
-    return Component("image_folder", path=images, **own)
+    return in_place_of(published, images, grey=protocol.dataset == "mnist", **own)
 
 
 EXPECTED = (

@@ -48,6 +48,7 @@ from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWi
 from orchestrator.derived_kinds import Turning
 from orchestrator.presentation import Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
 from orchestrator.study import Checkpoints, Measured, Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 Preset = Literal["quick", "paper"]
@@ -128,9 +129,7 @@ def single_directions(
         int | None, Field(ge=1, description="networks per setting, each with its own seeds; the preset's if none")
     ] = None,
     epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
-    images: Annotated[
-        str, Field(description="the images in another form: an .npz file, or a folder of image files")
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """Does a network that memorises lean on more of its units than one that generalises, and does that show in time?"""
     protocol = PROTOCOLS[preset, network]
@@ -171,7 +170,7 @@ def _trial(protocol: Protocol, model: Component, images: str, epochs: int, cell:
     """One training to its end, not to its fit: early stopping is about what comes after."""
     fraction, learning_rate, replicate = cell
     return TrialSpec(
-        dataset=_dataset(model.name == "mlp", images, protocol.images),
+        dataset=dataset(model.name == "mlp", images, protocol.images),
         corruption=Component("random_labels", fraction=fraction),
         model=model,
         optimizer=Component("sgd", learning_rate=learning_rate, momentum=0.9),
@@ -182,13 +181,10 @@ def _trial(protocol: Protocol, model: Component, images: str, epochs: int, cell:
     )
 
 
-def _dataset(digits: bool, images: str, settings: Mapping[str, int | str | None]) -> Component:
-    """MNIST or CIFAR-10, or the images of an .npz file or a folder in their place."""
-    if not images:
-        return Component("mnist" if digits else "cifar10", **settings)
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=not digits, normalization="dataset", **settings)
-    return Component("image_folder", path=images, normalization="dataset", **settings)
+def dataset(digits: bool, images: str, settings: Mapping[str, int | str | None]) -> Component:
+    """MNIST or CIFAR-10, or images in their place."""
+    published = Component("mnist" if digits else "cifar10", **settings)
+    return in_place_of(published, images, grey=digits, normalization="dataset")
 
 
 EXPECTED = (

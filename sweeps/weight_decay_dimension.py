@@ -49,6 +49,7 @@ from orchestrator.claim_kinds import AtLeast, AtMost, Correlates, Turns
 from orchestrator.derived_kinds import Side
 from orchestrator.presentation import Panel, Presentation, Scatter, Series
 from orchestrator.study import Measured, Study
+from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec
 
 DataSet = Literal["cifar100", "cifar10", "cifar10_released"]
@@ -120,10 +121,7 @@ def weight_decay_dimension(
     ] = None,
     replicates: Annotated[int, Field(ge=1, description="networks per setting, each with its own seeds")] = 1,
     epochs: Annotated[int | None, Field(ge=1, description="epochs of training; the preset's if none")] = None,
-    images: Annotated[
-        str,
-        Field(description="CIFAR-10 in another form: an .npz file of (n, h, w, channels), or a folder of image files"),
-    ] = "",
+    images: Images = "",
 ) -> Study:
     """How does the intrinsic dimension of activations change with weight decay and with dropout?"""
     protocol = PROTOCOLS[preset]
@@ -149,12 +147,8 @@ def weight_decay_dimension(
 def data_set(name: DataSet, protocol: Protocol, images: str) -> tuple[Component, Component]:
     """The images, or those of an .npz file or a folder in place of CIFAR-10, and the schedule."""
     published, schedule = DATA_SETS[name]
-    if not images:
-        return Component(published.name, **{**dict(published.settings), **protocol.images}), schedule
-    settings = {**protocol.images, "augmentation": published["augmentation"]}
-    if images.endswith(".npz"):
-        return Component("arrays", path=images, channels_last=True, **settings), schedule
-    return Component("image_folder", path=images, **settings), schedule
+    chosen = Component(published.name, **{**dict(published.settings), **protocol.images})
+    return in_place_of(chosen, images, normalization="dataset"), schedule
 
 
 def trial(
