@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from orchestrator.courses import Course
 from orchestrator.curves import Point
 from orchestrator.numerals import position
 from orchestrator.parts import Part
@@ -69,47 +68,7 @@ def summary(parts: Sequence[Part]) -> bytes:
     return as_csv(("axis", "column", "quantity", "x", *POINT), lines)
 
 
-def over_steps(parts: Sequence[Part]) -> bytes:
-    """One line for each point of each course."""
-    lines = (
-        (*_line(part, course), point.x, *point_numbers(point))
-        for part in parts
-        for course in part.courses
-        for point in course.points
-    )
-    return as_csv(("axis", "column", "quantity", "x", "step", *POINT), lines)
-
-
-def along_arrays(parts: Sequence[Part]) -> bytes:
-    """One line for each point of each profile."""
-    lines = (
-        (*_line(part, course), shown.label, point.x, *point_numbers(point))
-        for part in parts
-        for shown, courses in zip(part.presentation.profiles, part.profiles, strict=True)
-        for course in courses
-        for point in course.points
-    )
-    return as_csv(("axis", "column", "quantity", "x", "coordinate", "along", *POINT), lines)
-
-
-def arrays(parts: Sequence[Part]) -> bytes:
-    """One line for each cell of each map of an array."""
-    lines = (
-        (part.x_label, each.column, each.map.array, position(each.x, part.names), each.step, row, column, value)
-        for part in parts
-        for maps in part.array_maps
-        for each in maps
-        for row, values in zip(each.rows, each.values.tolist(), strict=True)
-        for column, value in zip(each.columns, values, strict=True)
-    )
-    return as_csv(("axis", "column", "array", "x", "step", "row", "column_of_array", "value"), lines)
-
-
 POINT = ("mean", "stderr", "n", "lowest", "highest", "at_least")
-
-
-def _line(part: Part, course: Course) -> tuple[str, ...]:
-    return (part.x_label, course.column, course.quantity, position(course.x, part.names))
 
 
 def point_numbers(point: Point) -> tuple[float | None, ...]:

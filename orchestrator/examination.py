@@ -131,7 +131,7 @@ def _nodes(settings: Settings, address: str, store: RunStore, lives: Lives, dry_
         if isinstance(answer, str):
             yield Finding(State.PERSON, f"node {node}: gives no answer: {answer}")
             continue
-        differing = {name: version for name, version in answer.versions.items() if version != here[name]}
+        differing = {name: version for name, version in answer.versions.items() if version != here.get(name)}
         if differing:
             yield Finding(State.PERSON, f"node {node}: has other versions than this one: {_words(differing)}")
         yield from (Finding(each.state, f"node {node}: {each.text}") for each in answer.findings)

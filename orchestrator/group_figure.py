@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from orchestrator.drawing import MARKERS, style
-from orchestrator.group_findings import ComparedGroups, group_lines, words
+from orchestrator.group_findings import ComparedGroups, group_lines, spread_words, words
 from orchestrator.group_similarity import Spread
 from orchestrator.interaction import Spot, tell, tell_keys
-from orchestrator.numerals import significant
 from orchestrator.presentation import PALETTE, Groups
 
 
@@ -47,17 +46,13 @@ def _draw(axes: Axes, groups: Groups, found: ComparedGroups) -> None:
             label=label,
         )
         spots = [
-            Spot(place, each.value, f"{series.label}\n{_told(each)}")
+            Spot(place, each.value, f"{series.label}\n{spread_words(each)}")
             for place, series, each in zip(places, layers, spreads, strict=True)
         ]
         tell(bars.get_children(), {"pairs": label}, f"{label}\n{words(found.method)}", spots)
     axes.set_xticks(range(len(layers)), [series.label for series in layers], rotation=30, ha="right")
     axes.set_title(words(found.method), fontweight="bold")
     axes.set_ylim(bottom=0)
-
-
-def _told(spread: Spread) -> str:
-    return f"{significant(spread.value)} ({significant(spread.low)} to {significant(spread.high)})"
 
 
 def _bars(spreads: Sequence[Spread]) -> list[list[float]]:

@@ -93,9 +93,9 @@ def _deep(groups: Groups, found: ComparedGroups) -> Finding:
         else "cannot be judged"
     )
     sentence = (
-        f"Distance ({words(found.method)}) within {first} {_spread(layer.within_first)}, within {second} "
-        f"{_spread(layer.within_second)}, between {_spread(layer.between)}; less that within {first}: "
-        f"{_spread(differences[0])} and {_spread(differences[1])}, {_counts(groups, found)}."
+        f"Distance ({words(found.method)}) within {first} {spread_words(layer.within_first)}, within {second} "
+        f"{spread_words(layer.within_second)}, between {spread_words(layer.between)}; less that within {first}: "
+        f"{spread_words(differences[0])} and {spread_words(differences[1])}, {_counts(groups, found)}."
     )
     numbers = {"first": layer.within_first.value, "second": layer.within_second.value, "between": layer.between.value}
     return Finding(claim, groups.published_deep, _column(found), sentence, verdict, numbers)
@@ -109,10 +109,12 @@ def _growth(groups: Groups, found: ComparedGroups) -> Finding:
     growth = found.comparison.growth
     verdict: Verdict = "holds" if growth.low > 0 else "does not hold" if growth.high < 0 else "cannot be judged"
     leads = ", ".join(
-        f"{_spread(layer.lead)} in {series.label}"
+        f"{spread_words(layer.lead)} in {series.label}"
         for layer, series in zip(found.comparison.layers, groups.layers, strict=True)
     )
-    sentence = f"The lead ({words(found.method)}) is {leads}; it grows by {_spread(growth)}, {_counts(groups, found)}."
+    sentence = (
+        f"The lead ({words(found.method)}) is {leads}; it grows by {spread_words(growth)}, {_counts(groups, found)}."
+    )
     return Finding(claim, groups.published_early, _column(found), sentence, verdict, {"growth": growth.value})
 
 
@@ -132,7 +134,7 @@ def group_blocks(groups: Groups | None, found: tuple[ComparedGroups, ...]) -> It
             yield Paragraph(f"Mean distances of {_counts(groups, each)}, with 95 % bootstrap intervals over networks.")
             header = ("layer", f"within {first}", f"within {second}", "between", "lead of the first")
             rows = tuple(
-                (series.label, *map(_spread, (layer.within_first, layer.within_second, layer.between, layer.lead)))
+                (series.label, *map(spread_words, (layer.within_first, layer.within_second, layer.between, layer.lead)))
                 for layer, series in zip(each.comparison.layers, groups.layers, strict=True)
             )
             yield Table(header, rows, numeric=True)
@@ -152,5 +154,6 @@ def words(method: str) -> str:
     return names[method]
 
 
-def _spread(spread: Spread) -> str:
+def spread_words(spread: Spread) -> str:
+    """A number and its interval, `0.12 (0.1 to 0.15)`."""
     return f"{significant(spread.value, 2)} ({significant(spread.low, 2)} to {significant(spread.high, 2)})"

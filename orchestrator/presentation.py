@@ -170,14 +170,15 @@ class ArrayMaps:
 class Scatter:
     """One quantity against another, a point for each x.
 
-    `groups` are names on the x axis that share a marker, each from dark to light. Points that are not `among` those
-    asked for are hollow.
+    `groups` are names on the x axis that share a marker, with `shades` from pale to dark and without all alike, under
+    the name of the group. Points that are not `among` those asked for are hollow.
     """
 
     x: Series
     y: Series
     groups: Mapping[str, tuple[str, ...]]
     among: AtMost | None = None
+    shades: bool = True
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,6 @@ def build_report(header: ReportHeader, results: Results, presentation: Presentat
         "data.csv": csv_files.data(results),
         "trials.csv": csv_files.trials(results),
         "summary.csv": csv_files.summary(shown),
-        **({"courses.csv": csv_files.over_steps(shown)} if any(part.courses for part in shown) else {}),
-        **({"profiles.csv": csv_files.along_arrays(shown)} if any(part.profiles for part in shown) else {}),
-        **({"arrays.csv": csv_files.arrays(shown)} if any(part.array_maps for part in shown) else {}),
     }
     return Report(files, tuple(finding for part in shown for finding in part.findings))
 

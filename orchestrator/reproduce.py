@@ -17,7 +17,7 @@ from workers.checkpoint import DamagedCheckpoint
 from workers.datasets.prepared import prepared
 from workers.record import CHECKPOINT, Point, RunRecord
 from workers.store_address import store_exists
-from workers.trial import PACKAGES, package_versions
+from workers.trial import package_versions
 
 MIRRORED = "hp/"
 
@@ -93,7 +93,11 @@ def _tell_versions(recorded: Mapping[str, RunRecord], console: Console) -> None:
     packages = {record.tags.get("provenance.packages", "") for record in recorded.values()}
     for words in sorted(packages - {""}):
         then = dict(word.split("=", 1) for word in words.split())
-        changed = [f"{name} {then[name]} then, {here[name]} here" for name in PACKAGES if then.get(name) != here[name]]
+        changed = [
+            f"{name} {found} then, {here.get(name, 'none')} here"
+            for name, found in then.items()
+            if found != here.get(name)
+        ]
         if changed:
             console.print(f"other versions: {'; '.join(changed)}", highlight=False, soft_wrap=True)
 

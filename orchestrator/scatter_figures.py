@@ -21,6 +21,7 @@ from orchestrator.presentation import Presentation, Scatter, Series
 
 SCALES = ("Blues", "Oranges", "Greens", "Greys")
 PALE, DARK = 0.35, 1.0  # parts of a scale; below the first a point is too pale on white
+LEGEND_SHADE = 0.6
 SIZE = 6.5
 
 
@@ -48,7 +49,10 @@ def _looks(x: Axis, scatter: Scatter) -> Mapping[float, tuple[str, str]]:
     """Colour and marker of each x that is in a group."""
     places = {name: float(i) for i, name in enumerate(x.names)}
     return {
-        places[name]: (_shade(index, i / max(1, len(names) - 1)), MARKERS[index % len(MARKERS)])
+        places[name]: (
+            _shade(index, i / max(1, len(names) - 1) if scatter.shades else LEGEND_SHADE),
+            MARKERS[index % len(MARKERS)],
+        )
         for index, names in enumerate(scatter.groups.values())
         for i, name in enumerate(names)
     }
@@ -99,8 +103,12 @@ def _filled(column: Column, among: AtMost | None) -> set[float]:
 def _legend(scatter: Scatter) -> list[Line2D]:
     """A marker for each group, what its shades are, and what is hollow."""
     handles = [
-        _key(f"{names[0]} to {names[-1]}, pale to dark", MARKERS[i % len(MARKERS)], _shade(i, 0.6))
-        for i, names in enumerate(scatter.groups.values())
+        _key(
+            f"{names[0]} to {names[-1]}, pale to dark" if scatter.shades else group,
+            MARKERS[i % len(MARKERS)],
+            _shade(i, LEGEND_SHADE),
+        )
+        for i, (group, names) in enumerate(scatter.groups.items())
     ]
     if scatter.among is not None:
         handles.append(_key(f"filled: {scatter.among.label}", "o", "black"))

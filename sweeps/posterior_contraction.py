@@ -41,8 +41,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
             *(201, 203, 205, 209, 215, 225, 251, 275, 301, 325, 351, 375, 399),
         ),
         nested_features=(10, 25, 50, 75, 100, 125, 150, 175, 190, 200, 210, 225, 250, 300, 350, 400),
-        network_points=(20, 50, 100, 200, 500),
-        draws=400,
+        network_points=(20, 50, 100, 200, 400),
+        draws=250,
         replicates=3,
     ),
     "paper": Protocol(

@@ -29,7 +29,7 @@ epochs of 50,000 images, about 10 PFLOP each; 6 of 30 epochs of 60,000 small one
 `--preset quick` is a LeNet on the central 28 x 28 pixels of 2,000 CIFAR-10 images, 80 epochs, 4 + 4 networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -47,6 +47,7 @@ Preset = Literal["quick", "paper", "blog"]
 Method = Literal["debiased_cka", "svcca", "pwcca"]
 SIMILARITY, GRAM, SPECTRA = "representation_similarity", "gram_matrices", "perturbation_svd"
 SIGMAS = (0.2, 0.1, 0.01)  # the default of the measure
+LARGEST, LEAST = max(SIGMAS), min(SIGMAS)
 ACROSS, DEPTH = f"{SIMILARITY}/across", f"{SIMILARITY}/depth"
 TRUE, RANDOM = "networks of true labels", "networks of random labels"
 LABELS = {
@@ -97,7 +98,7 @@ PROTOCOLS: Mapping[Preset, Protocol] = {
         epochs=100,
         layers=tuple(f"conv{number}" for number in range(1, 12)),
         perturbed=Component("perturbation_svd"),
-        num_examples=5000,
+        num_examples=1000,
         checkpoints=Checkpoints(per_decade=4, fraction=0.05),
         replicates=5,
     ),
@@ -133,20 +134,16 @@ def representation_dynamics(
 ) -> Study:
     """Which layers settle first, do networks that generalise end alike, and what do layers make of small noise?"""
     protocol = PROTOCOLS[preset]
-    similarity = Component(
-        SIMILARITY,
-        method=method,
-        positions="features" if method == "debiased_cka" else "mean",
-        layers=(*protocol.layers, "output"),
-        across=True,
-        num_examples=protocol.num_examples,
-    )
-    grams = Component(GRAM, positions="mean", layers=protocol.layers, num_examples=min(1000, protocol.num_examples))
+    layers, num_examples = protocol.layers, protocol.num_examples
+    # What correlates units needs many more examples than units, and has no use for a unit at every position.
+    ways = {"num_examples": num_examples} if method == "debiased_cka" else {"num_examples": 5000, "positions": "mean"}
+    similarity = Component(SIMILARITY, method=method, layers=(*layers, "output"), across=True, **ways)
+    grams = Component(GRAM, positions="mean", layers=layers, num_examples=num_examples)
     return Study(
         name="representation_dynamics" if preset == "quick" else f"representation_dynamics_{preset}",
         question="Which layers settle first, do networks that generalise end alike, and what do layers make of small "
         "noise?",
-        expected=EXPECTED[preset],
+        expected=EXPECTED,
         trials=tuple(
             _trial(protocol, fraction, images, epochs or protocol.epochs, replicate)
             for fraction in (0.0, 1.0)
@@ -187,16 +184,11 @@ def _dataset(protocol: Protocol, images: str) -> Component:
     return Component("image_folder", path=images, **own)
 
 
-COMMON = (
-    "Layers settle from the bottom up; in deep layers networks that generalise are more alike than those that "
-    "memorise, in early layers all are about as alike; EVR_1 falls in convolutional layers, less in later ones, and 1 "
-    "- EVR_1 over sigma squared is one curve for small noise."
+EXPECTED = (
+    "Raghu et al. 2017: layers settle from the bottom up. Morcos, Raghu & Bengio 2018: in deep layers networks that "
+    "generalise are more alike than those that memorise, in early layers all are about as alike. A blog: EVR_1 falls "
+    "in convolutional layers, less in later ones; for small noise 1 - EVR_1 over sigma squared is one curve."
 )
-EXPECTED: Mapping[Preset, str] = {
-    "quick": f"As published of larger networks. {COMMON}",
-    "paper": f"Raghu et al. 2017, figure 3; Morcos, Raghu & Bengio 2018. {COMMON}",
-    "blog": f"A blog's experiment, which gives no numbers. {COMMON}",
-}
 
 
 def presentation(protocol: Protocol) -> Presentation:
@@ -238,8 +230,8 @@ def presentation(protocol: Protocol) -> Presentation:
             Exceeds("settling/order", "tau of depth and the step from which similarity is above 0.9", 0.0, "yes"),
             Exceeds("way/order", "tau of depth and the step from which half of the way is gone", 0.0),
         ),
-        derived=(*_settling(protocol.layers), *_perturbed(protocol)),
-        also=(_perturbations(protocol, labels),),
+        derived=(*_settling(protocol.layers), *_perturbed(protocol.layers)),
+        also=(_perturbations(protocol.layers, labels),),
     )
 
 
@@ -253,90 +245,58 @@ def _settling(layers: tuple[str, ...]) -> tuple[Derived, ...]:
     )
 
 
-def _perturbed(protocol: Protocol) -> tuple[Derived, ...]:
+def _perturbed(layers: tuple[str, ...]) -> Iterator[Derived]:
     """What is beside the first singular value, over the variance of the noise; how the share of that value falls."""
-    least, layers = min(SIGMAS), protocol.layers
-    of_layers = (
-        (
-            *(_beside(f"beside/{layer}/{sigma}", _share(layer, sigma), sigma) for sigma in SIGMAS),
-            _beside(f"beside/{layer}/linear", _share(layer, least, "linear_share_1"), least),
-            Likeness(f"likeness/{layer}", tuple(f"beside/{layer}/{sigma}" for sigma in SIGMAS)),
-            Likeness(f"theory/{layer}", (f"beside/{layer}/{least}", f"beside/{layer}/linear")),
-            Fall(f"fall/{layer}", _share(layer, max(SIGMAS))),
-        )
-        for layer in layers
-    )
-    return (
-        *(each for of_layer in of_layers for each in of_layer),
-        DepthOrder("fall/order", tuple(f"fall/{layer}" for layer in layers)),
-        Rescaled("fall/shrinks", "fall/order", factor=-1),
-    )
-
-
-def _beside(name: str, share: str, sigma: float) -> Rescaled:
-    return Rescaled(name, share, -1 / sigma**2, 1 / sigma**2)
+    for layer in layers:
+        shares = {f"{sigma}": (_share(layer, sigma), sigma) for sigma in SIGMAS}
+        shares["linear"] = (_share(layer, LEAST, "linear_share_1"), LEAST)
+        for name, (share, sigma) in shares.items():
+            yield Rescaled(f"beside/{layer}/{name}", share, -1 / sigma**2, 1 / sigma**2)
+        yield Likeness(f"likeness/{layer}", tuple(f"beside/{layer}/{sigma}" for sigma in SIGMAS))
+        yield Likeness(f"theory/{layer}", (f"beside/{layer}/{LEAST}", f"beside/{layer}/linear"))
+        yield Fall(f"fall/{layer}", _share(layer, LARGEST))
+    yield DepthOrder("fall/order", tuple(f"fall/{layer}" for layer in layers))
+    yield Rescaled("fall/shrinks", "fall/order", factor=-1)
 
 
 def _share(layer: str, sigma: float, field: str = "share_1") -> str:
     return f"{SPECTRA}/layer.{layer}.sigma_{sigma}.{field}"
 
 
-def _perturbations(protocol: Protocol, labels: Axis) -> Presentation:
+def _perturbations(layers: tuple[str, ...], labels: Axis) -> Presentation:
     """The share of the first singular value over the training, with the theory of small noise."""
-    largest, layers = max(SIGMAS), protocol.layers
-    ends = (layers[0], layers[-1])
-    claims: list[Claim] = [
-        *(
-            Exceeds(f"fall/{layer}", f"fall of EVR_1 in {layer}, sigma {largest}", 0.0, _published(layer))
-            for layer in layers
-        ),
-        Exceeds("fall/shrinks", "minus tau of depth and that fall", 0.0, "yes: it falls less in later layers"),
-        *(
-            Exceeds(f"likeness/{layer}", f"least over largest of (1 - EVR_1) / sigma² of three sigmas in {layer}", 0.9)
-            for layer in ends
-        ),
-        *(
-            Exceeds(
-                f"theory/{layer}", f"likeness of 1 - EVR_1 to that of the linear theory in {layer}, least sigma", 0.98
-            )
-            for layer in ends
-        ),
-    ]
+    quantities = {"fall": "fall of EVR_1", "likeness": "likeness of three sigmas", "theory": "likeness to the theory"}
     return Presentation(
         x=labels,
-        courses=Courses(
-            (
-                *(
-                    Panel(
-                        f"EVR_1 in {layer}",
-                        (
-                            Series(_share(layer, largest), f"sigma {largest}"),
-                            Series(_share(layer, largest, "linear_share_1"), "linear theory"),
-                        ),
-                    )
-                    for layer in layers
-                ),
-                *(
-                    Panel(
-                        f"(1 - EVR_1) / sigma², {layer}",
-                        tuple(Series(f"beside/{layer}/{sigma}", f"sigma {sigma}") for sigma in SIGMAS),
-                    )
-                    for layer in layers
-                ),
-            ),
-            log=True,
+        courses=Courses((*map(_first_share, layers), *map(_beside_first, layers)), log=True),
+        panels=tuple(
+            Panel(label, tuple(Series(f"{name}/{layer}", layer) for layer in layers))
+            for name, label in quantities.items()
         ),
-        panels=(
-            Panel("fall of EVR_1", tuple(Series(f"fall/{layer}", layer) for layer in layers)),
-            Panel("likeness of three sigmas", tuple(Series(f"likeness/{layer}", layer) for layer in layers)),
-            Panel("likeness to the theory", tuple(Series(f"theory/{layer}", layer) for layer in layers)),
-        ),
-        claims=tuple(claims),
+        claims=tuple(_claims(layers)),
     )
 
 
-def _published(layer: str) -> str:
-    return "yes" if layer.startswith("conv") else "less than in earlier layers"
+def _first_share(layer: str) -> Panel:
+    series = {_share(layer, LARGEST): f"sigma {LARGEST}", _share(layer, LARGEST, "linear_share_1"): "linear theory"}
+    return Panel(f"EVR_1 in {layer}", tuple(Series(*each) for each in series.items()))
+
+
+def _beside_first(layer: str) -> Panel:
+    series = tuple(Series(f"beside/{layer}/{sigma}", f"sigma {sigma}") for sigma in SIGMAS)
+    return Panel(f"(1 - EVR_1) / sigma², {layer}", series)
+
+
+def _claims(layers: tuple[str, ...]) -> Iterator[Claim]:
+    for layer in layers:
+        published = "yes" if layer.startswith("conv") else "less than in earlier layers"
+        yield Exceeds(f"fall/{layer}", f"fall of EVR_1 in {layer}, sigma {LARGEST}", 0.0, published)
+    yield Exceeds("fall/shrinks", "minus tau of depth and that fall", 0.0, "yes: it falls less in later layers")
+    for layer in (layers[0], layers[-1]):
+        one = f"least over largest (1 - EVR_1) / sigma² of three sigmas in {layer}"
+        theory = f"likeness of 1 - EVR_1 at sigma {LEAST} to that of the linear theory in {layer}"
+        yield Exceeds(f"likeness/{layer}", one, 0.9)
+        yield Exceeds(f"theory/{layer}", theory, 0.98)
 
 
 if __name__ == "__main__":

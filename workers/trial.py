@@ -5,6 +5,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import torch
 
@@ -25,6 +26,7 @@ from workers.trial_run import Superseded, TrialRun, Watch
 # Of a trial that ended well, in its closing line, as far as it has them.
 SHOWN = ("train/error", "test/error", "train/relative_error", "test/relative_error", "test/loss")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "ray", "mlflow", "mnist1d")
+OPTIONAL_PACKAGES = ("jax", "numpyro")
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def _surroundings(runtime: Runtime) -> dict[str, str]:
 
 
 def package_versions() -> dict[str, str]:
-    """Of the packages that can change a number."""
-    return {package: version(package) for package in PACKAGES}
+    """Of the packages that can change a number, optional ones where they are installed."""
+    optional = [package for package in OPTIONAL_PACKAGES if find_spec(package) is not None]
+    return {package: version(package) for package in (*PACKAGES, *optional)}
 
 
 def record_failure(store: RunStore, run_id: str, stage: str, error: Exception, seconds: float = 0.0) -> TrialResult:

@@ -36,6 +36,6 @@ def _features(x: np.ndarray[tuple[int], np.dtype[np.float64]]) -> torch.Tensor:
 
 
 def _posterior(train: torch.Tensor, test: torch.Tensor) -> Measurement:
-    splits = (Split(each, torch.zeros(len(each))) for each in (train, test))
-    snapshot = Snapshot(nn.Linear(200, 1, bias=False), (), *splits, nn.functional.mse_loss)
+    seen, other = (Split(each, torch.zeros(len(each))) for each in (train, test))
+    snapshot = Snapshot(nn.Linear(200, 1, bias=False), (), seen, other, nn.functional.mse_loss)
     return linear_posterior(snapshot, prior_variance=3.0, noise_variance=0.1, z=5.0)

@@ -156,13 +156,13 @@ def test_the_report_has_figures_and_numbers_of_arrays_and_the_same_bytes_again()
     table = results([*surface(2, 0, 1.0), *(array(2, 0, name, values) for name, values in named.items())])
     files = build_report(HEADER, table, BOTH).files
     assert {"figure.png", "figure2.png"} <= set(files)
-    along = list(csv.DictReader(io.StringIO(files["profiles.csv"].decode())))
-    assert [(each["x"], each["coordinate"], each["along"], each["mean"]) for each in along] == [
-        ("2", "share ablated", "0.0", "1.0"),
-        ("2", "share ablated", "1.0", "0.5"),
+    along = list(csv.DictReader(io.StringIO(files["figure.csv"].decode())))
+    assert [(each["x"], each["share ablated"], each["mean"]) for each in along] == [
+        ("2", "0.0", "1.0"),
+        ("2", "1.0", "0.5"),
     ]
-    cells = list(csv.DictReader(io.StringIO(files["arrays.csv"].decode())))
-    assert [(each["row"], each["column_of_array"], each["value"]) for each in cells][:2] == [
+    cells = list(csv.DictReader(io.StringIO(files["figure2.csv"].decode())))
+    assert [(each["vertical: s"], each["horizontal: t"], each["value"]) for each in cells][:2] == [
         ("-1.0", "a", "2.0"),
         ("-1.0", "b", "1.0"),
     ]
@@ -222,8 +222,8 @@ def test_a_published_report_draws_the_arrays_of_the_last_measurement(store: RunS
     store.set_status(run_id, "FINISHED")
     records = {run.trial_id: run for run in store.runs(experiment, "trial")}
     place = publish(shown, records, store, "lease", tmp_path, "gensweep run s", None).report
-    (line,) = csv.DictReader(io.StringIO((place / "profiles.csv").read_text()))
-    assert (line["along"], line["mean"]) == ("0.25", "0.9")
+    (line,) = csv.DictReader(io.StringIO((place / "figure.csv").read_text()))
+    assert (line["share ablated"], line["mean"]) == ("0.25", "0.9")
 
 
 @pytest.mark.parametrize(("least", "most", "ticks"), [(0.01, 10.0, ["0.01", "0.1", "1", "10"]), (1.0, 5.0, ["1", "2"])])

@@ -127,8 +127,8 @@ def report() -> Report:
 
 def test_the_report_has_the_figure_and_its_numbers_and_the_same_bytes_again() -> None:
     files = report().files
-    assert {"figure.png", "figure.svg", "courses.csv"} <= set(files)
-    lines = list(csv.DictReader(io.StringIO(files["courses.csv"].decode())))
+    assert {"figure.png", "figure.svg", "figure.csv"} <= set(files)
+    lines = list(csv.DictReader(io.StringIO(files["figure.csv"].decode())))
     assert [(each["x"], each["step"], each["mean"], each["stderr"]) for each in lines] == [
         ("none", "0", "3.0", "1.0"),
         ("none", "8", "2.0", "1.0"),
@@ -204,5 +204,5 @@ def test_a_published_report_draws_what_the_store_holds_of_every_step(store: RunS
     store.set_status(run_id, "FINISHED")
     records = {run.trial_id: run for run in store.runs(experiment, "trial")}
     place = publish(shown, records, store, "lease", tmp_path, "gensweep run s", None).report
-    lines = list(csv.DictReader(io.StringIO((place / "courses.csv").read_text())))
+    lines = list(csv.DictReader(io.StringIO((place / "figure.csv").read_text())))
     assert [(each["step"], each["mean"]) for each in lines] == [("0", "1.0"), ("1", "0.5"), ("3", "0.25")]

@@ -95,7 +95,7 @@ def table(with_norm: tuple[float, ...], without: tuple[float, ...], fitted: tupl
 
 def verdicts(results: Results) -> list[str]:
     report = build_report(ReportHeader("batch_norm", "question?", "expected", "command"), results, PRESENTATION)
-    assert {"figure.png", "figure2.png", "courses.csv"} <= report.files.keys()
+    assert {"figure.png", "figure2.png", "figure.csv"} <= report.files.keys()
     return [finding.verdict for finding in report.findings]
 
 

@@ -36,7 +36,12 @@ def test_the_paper_preset_has_the_published_protocol_and_plans() -> None:
         assert (parameters["schedule"], parameters["schedule.factor"]) == ("exponential", 0.95)
         assert (parameters["fit.batch_size"], parameters["fit.stop_at"]) == (128, "both")
     models = {trial.model.name: dict(trial.model.settings) for trial in study.trials}
-    assert models["inception"] == {"form": "paper", "width": 16, "batch_norm": True, "initialisation": "torch"}
+    assert models["inception"] == {
+        "form": "paper",
+        "width": 16,
+        "batch_norm": True,
+        "initialisation": "torch",
+    }
     assert models["alexnet"] == {"form": "paper"}
     assert models["mlp"] == {"width": 512, "depth": 1}
 

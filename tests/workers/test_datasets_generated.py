@@ -12,18 +12,21 @@ from measures.registry import Component
 from workers.datasets import datasets
 from workers.datasets.bayesian_linear import bayesian_linear
 from workers.datasets.dataset import Dataset
+from workers.datasets.growing_wave import growing_wave
 from workers.datasets.modular_arithmetic import modular_arithmetic
 from workers.datasets.random_features import random_features
 from workers.datasets.sinusoid import embedding, sinusoid
 from workers.datasets.two_spirals import two_spirals
 
-GENERATED = (modular_arithmetic, sinusoid, two_spirals, random_features, bayesian_linear)
+GENERATED = (modular_arithmetic, sinusoid, two_spirals, random_features, bayesian_linear, growing_wave)
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def drawn(one: Dataset, other: Dataset, entry: Any) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """The arrays that differ between seeds: not the labels of alternating classes, nor evenly spaced points."""
-    fixed = {two_spirals: ("y_train", "y_test"), bayesian_linear: ("x_train",)}.get(entry, ())
+    fixed = {two_spirals: ("y_train", "y_test"), bayesian_linear: ("x_train",), growing_wave: ("x_train",)}.get(
+        entry, ()
+    )
     return [(getattr(one, name), getattr(other, name)) for name in ARRAYS if name not in fixed]
 
 
@@ -222,3 +225,53 @@ def test_test_targets_have_the_same_weights_and_the_noise_asked_for():
     assert np.abs(residuals(bayesian_linear(0, noise=0))).max() < 1e-3
     noise = residuals(bayesian_linear(0, num_frequencies=2, num_train=5000, num_test=5000))
     assert noise.std() == pytest.approx(0.1, rel=4 / math.sqrt(10_000))
+
+
+def test_fewer_points_seen_are_the_first_of_more_and_all_are_the_published_ones():
+    few, many, published = bayesian_linear(3, num_seen=5), bayesian_linear(3, num_seen=300), bayesian_linear(3)
+    np.testing.assert_array_equal(few.x_train, many.x_train[:5])
+    np.testing.assert_array_equal(few.y_train, many.y_train[:5])
+    np.testing.assert_array_equal(few.x_test, published.x_test)
+    order = np.lexsort(many.x_train.T), np.lexsort(published.x_train.T)
+    np.testing.assert_array_equal(many.x_train[order[0]], published.x_train[order[1]])
+    assert not np.array_equal(many.x_train, published.x_train), "in another order"
+    assert not np.array_equal(few.x_train, bayesian_linear(4, num_seen=5).x_train)
+
+
+def test_no_more_points_can_be_seen_than_there_are():
+    with pytest.raises(ValueError, match="num_seen=11 is not valid: at most num_train=10"):
+        bayesian_linear(0, num_train=10, num_seen=11)
+
+
+def test_the_published_random_features_are_drawn_in_the_notebooks_order():
+    draws = np.random.RandomState(88)
+    for count in (5, 7, 9):
+        splits = []
+        for _ in ("train", "test"):
+            y = draws.standard_normal(200)
+            splits += [draws.standard_normal((200, count)) + y[:, None], y]
+        data = random_features(88, num_features=count, draws="published")
+        for name, expected in zip(ARRAYS, splits, strict=True):
+            np.testing.assert_array_equal(getattr(data, name), expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("count", [3, 4, 200])
+def test_the_notebook_has_odd_numbers_of_features(count: int):
+    with pytest.raises(ValueError, match=f"num_features={count} is not valid with the published draws: 5, 7, 9"):
+        random_features(88, num_features=count, draws="published")
+
+
+# The Bayesian network's data: effective-dimensionality 1.6.
+
+
+def test_the_wave_grows_and_its_targets_are_standardised():
+    data = growing_wave(0, num_train=400, num_test=50)
+    x = np.linspace(-1, 1, 400)
+    np.testing.assert_allclose(data.x_train, np.stack([np.ones(400), x, x**2], axis=1), atol=1e-6)
+    assert (data.y_train.mean(), data.y_train.std()) == pytest.approx((0, 1), abs=1e-5)
+    wave = 0.5 * (0.5 + x) ** 2 * np.sin(4 * x)
+    basis = np.column_stack([np.ones(400), x, x**2, wave])
+    weights = np.linalg.lstsq(basis, data.y_train, rcond=None)[0]
+    noise = (basis @ weights - data.y_train).std() / weights[3]
+    assert noise == pytest.approx(0.05, rel=4 / math.sqrt(800))
+    assert data.x_test.min() >= -1 and data.x_test.shape == (50, 3)

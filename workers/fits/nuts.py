@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
+from torch.func import functional_call
 
 from measures.inputs import Split
+from measures.operators import evaluating
 from workers.checkpoint import TrainingState
 from workers.evaluation import evaluate
 from workers.fits.dense_jax import dense_function, dense_layers
@@ -58,21 +60,17 @@ def nuts(
     draws, mixing = _sampled(problem, num_warmup, num_samples)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            parameter.copy_(torch.from_numpy(draws[name][-1].copy()))
-    found = _posterior(problem, draws)
+            parameter.copy_(torch.from_numpy(draws[name][-1]))
+    found, test = _posterior(problem, draws), _function(problem, draws, problem.test)
     noise = np.random.default_rng(named_seed(problem.order_seed, "nuts", "noise")).standard_normal(found.function.shape)
-    metrics = dimensionalities(found, z=z, function_z=function_z, noise=noise)
-    errors = {
-        f"{part}/relative_error": _relative_error(_function(problem, draws, split).mean(axis=0), split)
-        for part, split in (("train", problem.train), ("test", problem.test))
+    metrics = {
+        **dimensionalities(found, z=z, function_z=function_z, noise=noise),
+        **mixing,
+        **_mixing(found.function),
+        "train/relative_error": _relative_error(found.function.mean(axis=0), problem.train),
+        "test/relative_error": _relative_error(test.mean(axis=0), problem.test),
     }
-    _record(
-        problem,
-        session,
-        steps,
-        {**metrics, **errors, **mixing},
-        {name: torch.from_numpy(each.copy()) for name, each in draws.items()},
-    )
+    _record(problem, session, steps, metrics, {name: torch.from_numpy(each) for name, each in draws.items()})
     return Outcome(steps)
 
 
@@ -88,7 +86,7 @@ def _check(problem: Problem) -> None:
 
 
 def _sampled(problem: Problem, num_warmup: int, num_samples: int) -> tuple[Arrays, dict[str, float]]:
-    """The draws by name, and how well the chain has mixed."""
+    """The draws by name, and what the sampler says of itself."""
     jax, numpyro, infer = (importlib.import_module(name) for name in ("jax", "numpyro", "numpyro.infer"))
     function = dense_function(problem.network.module, jax)
     start = {name: each.detach().cpu().numpy() for name, each in problem.network.module.named_parameters()}
@@ -106,20 +104,18 @@ def _sampled(problem: Problem, num_warmup: int, num_samples: int) -> tuple[Array
     chain.run(key, *_arrays(problem.train), extra_fields=("diverging", "num_steps"))
     draws = {name: np.array(each) for name, each in chain.get_samples().items()}
     extra = chain.get_extra_fields()
-    mixing = _mixing(_function(problem, draws, problem.train), numpyro)
-    counted = {
+    return draws, {
         "posterior/divergences": float(extra["diverging"].sum()),
         "posterior/leapfrog_steps": float(extra["num_steps"].mean()),
     }
-    return draws, {**mixing, **counted}
 
 
-def _mixing(function: NDArray[np.float64], numpyro: Any) -> dict[str, float]:
+def _mixing(function: NDArray[np.float64]) -> dict[str, float]:
     """Of the function, not the weights: these may be permuted, and a chain need not have come by all orders."""
-    chain = function[None]
+    diagnostics = importlib.import_module("numpyro.diagnostics")
     return {
-        "posterior/least_effective_draws": float(np.min(numpyro.diagnostics.effective_sample_size(chain))),
-        "posterior/largest_split_rhat": float(np.max(numpyro.diagnostics.split_gelman_rubin(chain))),
+        "posterior/least_effective_draws": float(np.min(diagnostics.effective_sample_size(function[None]))),
+        "posterior/largest_split_rhat": float(np.max(diagnostics.split_gelman_rubin(function[None]))),
     }
 
 
@@ -133,13 +129,14 @@ def _posterior(problem: Problem, draws: Arrays) -> PosteriorDraws:
 
 def _function(problem: Problem, draws: Arrays, split: Split) -> NDArray[np.float64]:
     """The output of each draw (rows) for each example."""
-    jax = importlib.import_module("jax")
-    function = jax.jit(dense_function(problem.network.module, jax))
-    inputs, _ = _arrays(split)
-    rows = [
-        function({name: each[i] for name, each in draws.items()}, inputs)[:, 0] for i in range(len(draws[PRECISION]))
-    ]
-    return np.array(rows, dtype=np.float64)
+    module, device = problem.network.module, split.inputs.device
+    weights = {name: torch.from_numpy(each).to(device) for name, each in draws.items() if name != PRECISION}
+    with evaluating(module), torch.no_grad():
+        rows = [
+            functional_call(module, {name: each[i] for name, each in weights.items()}, (split.inputs,))[:, 0]
+            for i in range(len(draws[PRECISION]))
+        ]
+    return torch.stack(rows).double().cpu().numpy()
 
 
 def _arrays(split: Split) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
