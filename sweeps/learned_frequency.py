@@ -33,8 +33,8 @@ been run: 12 million steps.
 `--preset quick` takes a tenth of the epochs at ten times the rate (0.01, 300), so that rate times steps is as
 published, 300 test points and 5 replicates. The noise of single steps is larger then, and with it the variance of the
 bias, by more than division by the squared rate takes out; the total, a sum over epochs, is a tenth. Measured in
-November 2026: 600,000 steps, each about 1 ms of processor time on an idle core, 1.7 ms on one that was shared; an estimated
-5 minutes on 2 idle cores. Expected: the order of the table above at the end, the reverse at epoch 10. Came, means ± 1
+November 2026: 600,000 steps, each about 1 ms of processor time on an idle core, 1.7 ms on one that was shared; an
+estimated 5 minutes on 2 idle cores. Expected: the order above at the end, the reverse at epoch 10. Came, means ± 1
 standard error, and rank correlation with frequency within replicates (95 % interval):
 
     frequency              0.25             0.5              0.75             1                correlation
