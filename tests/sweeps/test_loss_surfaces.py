@@ -147,7 +147,7 @@ def test_a_tiny_version_of_the_first_trial_trains_is_measured_and_shown(runtime:
     table = results(study, runtime)
     assert set(drawn_arrays(study.presentation)) <= {array.name for array in table.arrays}
     report = build_report(ReportHeader("surfaces", "?", "!", "command"), table, study.presentation)
-    names = [name for name in report.files if name.endswith(".png")]
+    names = [name for name in report.files if name.startswith("figure") and name.endswith(".png")]
     assert len(names) == 4, "profiles, surfaces, classifiers, panels"
     digits = next(each for each in report.findings if "digits" in each.claim)
     assert "weight decay" in digits.sentence and digits.verdict == "cannot be judged", "one replicate"
