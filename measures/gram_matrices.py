@@ -54,8 +54,12 @@ def gram_matrices(
     squares = {name: float(np.square(gram).sum()) for name, gram in grams.items()}
     values = {name: Estimate(1 / square if square > 0 else math.nan) for name, square in squares.items()}
     dead = [layer for layer in chosen if not squares[f"layer.{layer}"] > 0]
-    notes = tuple(f"Layer {layer} is constant or not finite on all examples; its matrix is 0." for layer in dead)
+    notes = tuple(f"Layer {layer} {_reason(found[layer])} on these examples; its matrix is 0." for layer in dead)
     return Measurement(values, {name: gram.astype(np.float32) for name, gram in grams.items()}, notes)
+
+
+def _reason(x: Tensor) -> str:
+    return "is constant" if bool(x.isfinite().all()) else "is NaN or infinite"
 
 
 def _gram(x: Tensor) -> NDArray[np.float64]:

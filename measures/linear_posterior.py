@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
+from measures.examples import check_inputs, check_precision
 from measures.inputs import Estimate, Measurement, Snapshot
 from measures.operators import evaluating
 from measures.posterior_contraction import ROUNDING, effective_dimensionality, posterior_contraction
@@ -52,6 +53,9 @@ def linear_posterior(
     >>> round(found["contraction"].value, 12), found["num_unchanged"].value
     (2.88, 2.0)
     """
+    check_precision(snapshot.model)
+    for split in (snapshot.train, snapshot.test):
+        check_inputs(split.inputs)
     features = parameter_derivatives(snapshot.model, snapshot.train.inputs)
     test_features = parameter_derivatives(snapshot.model, snapshot.test.inputs)
     found = posterior_contraction(features, prior_variance=prior_variance, noise_variance=noise_variance)

@@ -19,7 +19,7 @@ from tests.mlflow_server import MlflowServer
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
-pytestmark = [pytest.mark.timeout(300), needs_browser]
+pytestmark = [pytest.mark.timeout(600), needs_browser]  # of which the first has the study and the server to wait for
 N_EFF = "hessian_spectrum/effective_dimensionality_z1"
 # What MLflow 3.17 says by itself on any store: without accounts it asks for the current user all the same.
 NOISE = re.compile(

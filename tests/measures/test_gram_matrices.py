@@ -51,7 +51,7 @@ def test_a_dead_layer_is_noted() -> None:
     nn.init.constant_(dead[0].bias, -100.0)
     found = gram_matrices(snapshot(dead, ("1",), torch.randn(20, 4)))
     assert np.isnan(found.values["layer.1"].value) and not found.arrays["layer.1"].any()
-    assert found.notes == ("Layer 1 is constant or not finite on all examples; its matrix is 0.",)
+    assert found.notes == ("Layer 1 is constant on these examples; its matrix is 0.",)
 
 
 def test_refuses_positions_as_examples_and_no_layers() -> None:
