@@ -25,9 +25,16 @@ run either: it needs the training set of MNIST.
 `--preset quick --task cifar`: the same network on 300 images resized to 25 x 25 pixels, the fewest that it takes, 300
 for testing, 20 epochs at a rate from 0.02 to a tenth of that, c = 0, 0.3, 0.6, 5 replicates, each with images of its
 own. So short a training fits the true labels and hardly begins to memorise corrupted ones: where train loss is still
-high, this is what figure 1d-f shows long before its end. It has not been run to its end yet.
+high, this is what figure 1d-f shows long before its end. It has not been run yet. Of its protocol one pair has, of a
+seed that is none of its replicates, on real images (as JPEG), 80 s of processor time each on a shared core, in November
+2026: for c = 0 and 0.6 train loss 0.022 and 0.230, test loss 0.187 and 0.244, trajectory of the last epoch 0.071 and
+0.110. The trajectory is the longer for c = 0 until epoch 13, as it is early for low frequencies (`learned_frequency`),
+and so is the total, 1.59 against 1.36.
 
-`--preset quick --task mnist`: 30 epochs and 3 replicates. It has not been run to its end yet.
+`--preset quick --task mnist`: 30 epochs and 3 replicates. It has not been run yet. After 5 epochs on the first 100
+threes and sixes of the test file of MNIST, one seed, the perceptron had a trajectory of 0.042 and a test loss of 0.212,
+the convolutional network of 0.025 and 0.287: the order of the trajectories is the published one, that of test loss is
+not, when neither has fitted.
 """
 
 from collections.abc import Mapping

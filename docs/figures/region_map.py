@@ -17,15 +17,15 @@ RESOLUTION = 100
 
 def draw() -> Figure:
     """The map of a small network that has learned a sinusoid on a plane of ten dimensions."""
-    drawing, (slopes, kinds) = frames("local Lipschitz constant", "what is known of a region")
+    drawing, (slopes, kinds) = frames("slope", "what is known of a region")
     train = _sinusoid()
     model = perceptron((10, 8, 20, 1), seed=0)
     *_, _ = training(model, train, 600, lambda f, y: F.mse_loss(f[:, 0], y))
     found = region_map(snapshot(model, train, train), resolution=RESOLUTION).arrays
     x, y = found["x"], found["y"]
     extent = (float(x[0]), float(x[-1]), float(y[0]), float(y[-1]))
-    shown = slopes.imshow(found["lipschitz"], origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
-    drawing.colorbar(shown, ax=slopes, shrink=0.8)
+    slopes.imshow(found["lipschitz"], origin="lower", extent=extent, cmap="viridis", interpolation="nearest")
+    slopes.set_title(f"slope, 0 (dark) to {found['lipschitz'].max():.1f} (bright)")
     slopes.plot(*found["train_points"].T, ".", color="white", markersize=2)
     colours = ListedColormap(["#f0f0f0", colour(0), colour(1)])
     kinds.imshow(found["kinds"], origin="lower", extent=extent, cmap=colours, vmin=0, vmax=2, interpolation="nearest")
