@@ -1,6 +1,22 @@
 """Does batch norm steady the training of a network, and how much of its generalisation does it account for?
 
-DOCSTRING
+Source: Zhang, Bengio, Hardt, Recht & Vinyals, "Understanding deep learning requires rethinking generalization", ICLR
+2017, arXiv 1611.03530, figure 2b and table 1: the small inception on CIFAR-10 with and without batch norm. Published,
+of one network each: both fit their training images, test accuracy is 85.75 % with batch norm and 82.00 % without; batch
+norm steadies the learning, and stopping early gains nothing. A public reproduction of 80 epochs gave 87.3 and 82.7 %,
+at best 87.4 and 82.8 %; 24 and 47 epochs to its running rule; test loss rose from 0.587 to 0.66 with batch norm, and
+from 0.672 to 1.85 without, so that of the loss early stopping would gain a good deal.
+
+Networks are compared in pairs that share their seeds. "Steady" was judged by eye; here it is the mean size of the
+change of test error from one evaluation to the next, and the sum of all its rises.
+
+`--preset paper` is the protocol (central 28 x 28 pixels, each image whitened by itself, SGD with momentum 0.9, learning
+rate 0.1 times 0.95 per epoch), 80 epochs, 5 pairs. It has not been run.
+
+`--preset quick` is an inception of width 4 on 2,000 images resized to 16 x 16 pixels, 25 epochs, 3 pairs. With the
+weights that torch draws by default so narrow a network does not learn at all without batch norm (in trials on 3,000
+images it stayed at a training error of 0.9 for 14 epochs, at learning rates 0.05 and 0.1), so both are drawn as He et
+al. do. It has not been run to its end yet.
 """
 
 from collections.abc import Mapping
