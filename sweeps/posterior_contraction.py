@@ -4,11 +4,11 @@ Source: Maddox, Benton & Wilson, "Rethinking parameter counting in deep models: 
 arXiv 2003.02139, section 4 and its released notebooks. Three models:
 
 1. A Bayesian linear model of 200 sines and cosines on up to 300 points in random order. Of the posterior covariance
-   N_eff (z = 5) falls from 74.63 after one point to 56.26, 37.53 and 0.03 after 50, 100 and 300; that of the function at
-   the points seen rises from 0.020 to 0.980, 1.96 and 3.921. The theorem: prior less posterior variance (599.867 after
-   300 points) is the prior variance times N_eff of the Gram matrix with z = noise variance / prior variance, and along
-   directions that the data do not determine the posterior is the prior and no output changes. Both are checked to so
-   many digits. (The published code takes its noise of 0.1 once as a variance and once as a deviation; the prior
+   N_eff (z = 5) falls from 74.63 after one point to 56.26, 37.53 and 0.03 after 50, 100 and 300; that of the function
+   at the points seen rises from 0.020 to 0.980, 1.96 and 3.921. The theorem: prior less posterior variance (599.867
+   after 300 points) is the prior variance times N_eff of the Gram matrix with z = noise variance / prior variance, and
+   along directions that the data do not determine the posterior is the prior and no output changes. Both are checked
+   to so many digits. (The published code takes its noise of 0.1 once as a variance and once as a deviation; the prior
    variance is 3.) The points at which the function is looked at grow with the data; at 300 that stay the same it is
    shown, too.
 2. Minimum-norm least squares on random features of 200 examples, by the notebook's own draws (seed 88) and by draws of
