@@ -26,12 +26,12 @@ draws.
 The preset quick was run in November 2026, 5 minutes on 2 cores beside other work. Expected: the published numbers.
 Came: of the 19 judgements 15 hold. All published numbers of the linear model come again (contraction 2.999 and 599.867,
 N_eff of the parameters 74.6252, 56.2620 and 37.566 ± 0.035 after 1, 50 and 100 points), the theorem to more than 10
-digits, and all of the random features to the four digits printed (test error 1.96247 at 199 features, min(n, d) - N_eff 6.42 at 201).
-What does not hold: N_eff itself, from 5.00 at 5 features to 200 at 399, has no peak, against the label of the published
-curve; and at 300 points that stay the same N_eff of the function falls as points arrive, from 178.14 ± 0.82 after the
-first: that it grows is a matter of the points at which it is looked at. With draws of our own test error peaks at 200
-features (3.07 ± 0.89), where the complement does, too (6.509 ± 0.045). The preset paper and the network have not been
-run.
+digits, and all of the random features to the four digits printed (test error 1.96247 at 199 features, min(n, d) - N_eff
+6.42 at 201). What does not hold: N_eff itself, from 5.00 at 5 features to 200 at 399, has no peak, against the label of
+the published curve; and at 300 points that stay the same N_eff of the function falls as points arrive, from 178.14 ±
+0.82 after the first: that it grows is a matter of the points at which it is looked at. With draws of our own test error
+peaks at 200 features (3.07 ± 0.89), where the complement does, too (6.509 ± 0.045). The preset paper and the network
+have not been run.
 """
 
 from collections.abc import Mapping
