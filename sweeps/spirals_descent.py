@@ -13,8 +13,7 @@ arrays have 0.73, 2.34, 5.35, 3.88, 4.04, 3.51, 2.44, 2.33 at widths 1, 2, 3, 4,
 of the same spectra, z = 1 gives 2.6, 6.3, 12.6, 13.3, 15.2, 15.6, 15.7, 16.4, which rises. And the published bands
 explode, because negative eigenvalues were not set to 0, and one close to -z makes the sum anything. Here both z are
 shown, clipped at 0, and beside them the sums as published; all spectra are exact. The published points cannot be had
-again (their noise had no seed), so each replicate has points, weights and order of its own.
-"""
+XX
 
 from collections.abc import Mapping
 from dataclasses import dataclass
