@@ -12,17 +12,17 @@ loaded. Its centre is 2.3047 a sample, which is ln 10; a trained LeNet is at 0.6
 the one that the training recorded, to three digits, which is the first claim. (On the authors' top plane the loss then
 goes from 2.304 to 101.8, on the low one from 2.3045 to 2.3062.) Axes of the published figures say twice their range.
 
-`--task spirals`, the default, needs no data: 2,181 parameters, dense Hessian. `--preset quick` is the published protocol
-with fewer replicates and points: 6 networks, an estimated 9 core-minutes. It has NOT been run to its end. Of ONE network
-(weight decay, 2,000 steps; 15 s of processor time to train, 56 s to measure, November 2026): train loss 0.0472 at the
-centre, as recorded; 9.7 at most on the top plane, 0.0475 on the bottom one, 0.139 on the random one, so that the loss
-rises by 5.2 decades more on the top plane than on the bottom; at norm 1 it keeps 0.537 ± 0.020 of its test labels in top
-directions, 0.9957 ± 0.0004 in bottom ones; norm 0.1 of high curvature changes 92 ± 11 of 1,000 training labels, norm 10
-of low curvature 6.4 ± 1.1 (± over ten directions). All as published.
+`--task spirals`, the default, needs no data: 2,181 parameters, dense Hessian. `--preset quick` is the published
+protocol with fewer replicates and points: 6 networks, an estimated 9 core-minutes. It has NOT been run to its end. Of
+ONE network (weight decay, 2,000 steps; 15 s of processor time to train, 56 s to measure, November 2026): train loss
+0.0472 at the centre, as recorded; 9.7 at most on the top plane, 0.0475 on the bottom one, 0.139 on the random one, so
+that the loss rises by 5.2 decades more on the top plane than on the bottom; at norm 1 it keeps 0.537 ± 0.020 of its
+test labels in top directions, 0.9957 ± 0.0004 in bottom ones; norm 0.1 of high curvature changes 92 ± 11 of 1,000
+training labels, norm 10 of low curvature 6.4 ± 1.1 (± over ten directions). All as published.
 
 `--task cifar10` downloads CIFAR-10; `--images` gives it in another form. Its quick preset is the same LeNet on 2,000
-images, 60 Lanczos steps: 4 networks, an estimated 13 core-minutes from the time of a Hessian product (0.5 s). Neither it
-nor a preset paper has been run.
+images, 60 Lanczos steps: 4 networks, an estimated 13 core-minutes from the time of a Hessian product (0.5 s). Neither
+it nor a preset paper has been run.
 """
 
 from collections.abc import Mapping

@@ -15,12 +15,12 @@ explode, because negative eigenvalues were not set to 0, and one close to -z mak
 shown, clipped at 0, and beside them the sums as published; all spectra are exact. The published points cannot be had
 again (their noise had no seed), so each replicate has points, weights and order of its own.
 
-`--preset quick` has five depths, seven widths and three replicates: 36 networks, an estimated 11 core-minutes. Neither it
-nor `--preset paper` (640 networks) has been run to its end. Of single networks, measured in November 2026 (4 to 12 s of
-processor time to train): at widths 1 and 3 (depth 3) N_eff is 1.29 and 4.50 at z = 50, 2.85 and 12.26 at z = 1, to be
-compared with the numbers above, test loss 0.634 and 0.240; at depth 1 (width 20) N_eff is 6.53 at z = 50 and 33.8 at
-z = 1, test loss 0.379; at depth 3 test loss is 1.35. Without clipping, at z = 1, 12.26 becomes 11.24 and 33.8 becomes
-31.6: nothing explodes there, as the most negative eigenvalues are -0.40 and -0.14.
+`--preset quick` has five depths, seven widths and three replicates: 36 networks, an estimated 11 core-minutes. Neither
+it nor `--preset paper` (640 networks) has been run to its end. Of single networks, measured in November 2026 (4 to 12
+s of processor time to train): at widths 1 and 3 (depth 3) N_eff is 1.29 and 4.50 at z = 50, 2.85 and 12.26 at z = 1,
+to be compared with the numbers above, test loss 0.634 and 0.240; at depth 1 (width 20) N_eff is 6.53 at z = 50 and
+33.8 at z = 1, test loss 0.379; at depth 3 test loss is 1.35. Without clipping, at z = 1, 12.26 becomes 11.24 and 33.8
+becomes 31.6: nothing explodes there, as the most negative eigenvalues are -0.40 and -0.14.
 """
 
 from collections.abc import Mapping
