@@ -9,6 +9,16 @@ OPTION = "--studies"
 WITHOUT_OPTION = ("list", "show", "intrinsic-dimension", "doctor", "--help", "-h")
 
 
+def separated(arguments: Sequence[str]) -> list[str]:
+    """`--studies=FILE` as two words.
+
+    >>> separated(["--studies=mine.py", "run", "mine"])
+    ['--studies', 'mine.py', 'run', 'mine']
+    """
+    words = [word.split("=", 1) if word.startswith(f"{OPTION}=") else [word] for word in arguments]
+    return [each for pair in words for each in pair]
+
+
 def add(arguments: Sequence[str]) -> None:
     """Add what `--studies` names among the arguments to the tables of this process; ValueError if it cannot be."""
     if OPTION not in arguments[:-1]:

@@ -13,6 +13,7 @@ from orchestrator.presentation import ArrayMap, ArrayMaps, Presentation
 from orchestrator.table import Array, Results, Trial
 
 Coordinate = float | str
+Stored = dict[tuple[str, str], dict[int, Array]]  # by trial and name, then by step
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ def shown_arrays(
     x = presentation.x
     if x is None or not presentation.array_maps:
         return ()
-    stored = {(array.trial_id, array.name, array.step): array for array in results.arrays}
+    stored: Stored = {}
+    for array in results.arrays:
+        stored.setdefault((array.trial_id, array.name), {})[array.step] = array
     groups = lines(placed(results.trials, presentation), x, column_of)
     return tuple(
         [
@@ -66,14 +69,15 @@ def _of_place(
     x: float,
     place: str,
     trials: Sequence[Trial],
-    stored: Mapping[tuple[str, str, int], Array],
+    stored: Stored,
 ) -> Iterator[ShownArray]:
     for each in maps.maps:
-        found = [read for trial in trials if (read := _read(each, trial, stored)) is not None]
-        if found:
-            kept = found if maps.mean else found[:1]
-            first_step, first = kept[0]
-            values = _mean(each, [arrays[each.array] for _, arrays in kept])
+        with_it = [trial for trial in trials if (trial.trial_id, each.array) in stored]
+        kept = with_it if maps.mean else with_it[:1]
+        if kept:
+            read = [_read(each, trial, stored) for trial in kept]
+            first_step, first = read[0]
+            values = _mean(each, [arrays[each.array] for _, arrays in read])
             yield ShownArray(
                 map=each,
                 column=column,
@@ -84,20 +88,14 @@ def _of_place(
                 rows=_coordinates(first, each.rows, values.shape[0]),
                 columns=_coordinates(first, each.columns, values.shape[1]),
                 points=np.asarray(first[each.points], dtype=np.float64) if each.points else np.zeros((0, 2)),
-                trials=tuple(trial.name for trial in trials if _read(each, trial, stored) is not None)[: len(kept)],
+                trials=tuple(trial.name for trial in kept),
             )
 
 
-def _read(
-    each: ArrayMap, trial: Trial, stored: Mapping[tuple[str, str, int], Array]
-) -> tuple[int, Mapping[str, NDArray[np.generic]]] | None:
-    """The arrays that a map needs, and the step at which they were measured; None if the trial has them not."""
-    steps = [step for trial_id, name, step in stored if (trial_id, name) == (trial.trial_id, each.array)]
-    if not steps:
-        return None
-    step = nearest(steps, each.when)
-    found = {name: stored[trial.trial_id, name, step].values for name in each.arrays}
-    return step, found
+def _read(each: ArrayMap, trial: Trial, stored: Stored) -> tuple[int, Mapping[str, NDArray[np.generic]]]:
+    """The arrays that a map needs of a trial that has them, and the step at which they were measured."""
+    step = nearest(stored[trial.trial_id, each.array], each.when)
+    return step, {name: stored[trial.trial_id, name][step].values for name in each.arrays}
 
 
 def _mean(each: ArrayMap, arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.float64]:

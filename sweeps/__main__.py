@@ -122,7 +122,7 @@ def main(study: Callable[..., Study] | None = None) -> None:
     """Entry point of `gensweep`, or of the script of one study."""
     try:
         with ending.terminable():
-            arguments = sys.argv[1:]
+            arguments = own_studies.separated(sys.argv[1:])
             try:
                 own_studies.add(arguments)
             except ValueError as error:

@@ -29,6 +29,11 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_the_option_may_be_one_word_and_stand_before_the_command() -> None:
+    words = own_studies.separated(["--studies=a=b.py", "run", "mine", "--widths", "2"])
+    assert own_studies.option_last(words) == ["run", "mine", "--widths", "2", "--studies", "a=b.py"]
+
+
 def command(studies: Path, *words: str) -> list[str]:
     return ["--studies", str(studies), *words]
 
