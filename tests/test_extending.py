@@ -38,6 +38,7 @@ def command(studies: Path, *words: str) -> list[str]:
     return ["--studies", str(studies), *words]
 
 
+@pytest.mark.timeout(300)
 def test_the_example_trains_its_own_model_and_takes_its_own_measure(studies: Path, tmp_path: Path, cache: Path) -> None:
     settings = ["--widths", "2", "8", "--replicates", "1", "--epochs", "2", "--folder", str(tmp_path)]
     ended = run(cache, command(studies, "run", "mine", *settings), GENSWEEP)
@@ -57,6 +58,7 @@ def test_the_example_trains_its_own_model_and_takes_its_own_measure(studies: Pat
     assert "to train 0, to measure at least 0" in again.stdout
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

@@ -15,6 +15,7 @@ from measures.registry import Component
 from tests.workers.memory_session import MemorySession
 from workers.datasets.prepared import prepared
 from workers.fits.dense_jax import dense_layers
+from workers.fits.nuts import mixing
 from workers.fits.posterior_draws import PosteriorDraws, dimensionalities
 from workers.rehearsal import rehearse
 from workers.runtime import Runtime
@@ -117,6 +118,15 @@ def test_only_chains_of_known_layers_are_taken() -> None:
     assert [name for name, _ in dense_layers(chain)] == ["0", "1.0", "1.1", "2"]
     with pytest.raises(ValueError, match=r"a network with Dropout\(p=0.5, inplace=False\): it takes a chain of linear"):
         dense_layers(nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 1)))
+
+
+@installed
+def test_draws_that_seem_to_have_no_autocorrelation_time_count_as_the_ceiling() -> None:
+    """Draws that alternate: of NumPyro's estimates one is infinite and one negative."""
+    for draws in (4, 5):
+        function = np.resize([-1.0, 1.0], draws)[:, None]
+        found = mixing(function)["posterior/least_effective_draws"]
+        assert found == pytest.approx(draws * math.log10(draws))
 
 
 @installed

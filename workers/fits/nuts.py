@@ -66,7 +66,7 @@ def nuts(
     metrics = {
         **dimensionalities(found, z=z, function_z=function_z, noise=noise),
         **mixing,
-        **_mixing(found.function),
+        **mixing(found.function),
         "train/relative_error": _relative_error(found.function.mean(axis=0), problem.train),
         "test/relative_error": _relative_error(test.mean(axis=0), problem.test),
     }
@@ -110,11 +110,17 @@ def _sampled(problem: Problem, num_warmup: int, num_samples: int) -> tuple[Array
     }
 
 
-def _mixing(function: NDArray[np.float64]) -> dict[str, float]:
-    """Of the function, not the weights: these may be permuted, and a chain need not have come by all orders."""
+def mixing(function: NDArray[np.float64]) -> dict[str, float]:
+    """Of the function, not the weights: these may be permuted, and a chain need not have come by all orders.
+
+    Effective draws have a ceiling of n log10(n), as in Stan: few draws can seem to have no autocorrelation time at all.
+    """
     diagnostics = importlib.import_module("numpyro.diagnostics")
+    with np.errstate(divide="ignore"):
+        effective = np.asarray(diagnostics.effective_sample_size(function[None]))
+    ceiling = len(function) * np.log10(len(function))
     return {
-        "posterior/least_effective_draws": float(np.min(diagnostics.effective_sample_size(function[None]))),
+        "posterior/least_effective_draws": float(np.min(np.where(effective <= 0, ceiling, effective).clip(max=ceiling))),
         "posterior/largest_split_rhat": float(np.max(diagnostics.split_gelman_rubin(function[None]))),
     }
 
