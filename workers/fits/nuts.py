@@ -57,7 +57,7 @@ def nuts(
             return Outcome(steps)
     else:
         _record(problem, session, 0, {}, {})
-    draws, mixing = _sampled(problem, num_warmup, num_samples)
+    draws, of_sampler = _sampled(problem, num_warmup, num_samples)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             parameter.copy_(torch.from_numpy(draws[name][-1]))
@@ -65,7 +65,7 @@ def nuts(
     noise = np.random.default_rng(named_seed(problem.order_seed, "nuts", "noise")).standard_normal(found.function.shape)
     metrics = {
         **dimensionalities(found, z=z, function_z=function_z, noise=noise),
-        **mixing,
+        **of_sampler,
         **mixing(found.function),
         "train/relative_error": _relative_error(found.function.mean(axis=0), problem.train),
         "test/relative_error": _relative_error(test.mean(axis=0), problem.test),
@@ -119,8 +119,9 @@ def mixing(function: NDArray[np.float64]) -> dict[str, float]:
     with np.errstate(divide="ignore"):
         effective = np.asarray(diagnostics.effective_sample_size(function[None]))
     ceiling = len(function) * np.log10(len(function))
+    effective = np.where(effective <= 0, ceiling, effective).clip(max=ceiling)
     return {
-        "posterior/least_effective_draws": float(np.min(np.where(effective <= 0, ceiling, effective).clip(max=ceiling))),
+        "posterior/least_effective_draws": float(np.min(effective)),
         "posterior/largest_split_rhat": float(np.max(diagnostics.split_gelman_rubin(function[None]))),
     }
 
