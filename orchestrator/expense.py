@@ -43,7 +43,7 @@ def expense(
         try:
             if trial.dataset not in sources:
                 sources[trial.dataset] = outline(trial.dataset, trial.data_seed, cache)
-            cost = rehearse(trial, sources[trial.dataset], processes)
+            cost = rehearse(trial, sources[trial.dataset], processes).cost
         except (ValueError, OSError) as error:
             raise CannotStart(f"trial {run_name(trial, axes)}: {error}") from None
         kept = len(checkpoints.steps(cost.steps, cost.steps_per_epoch))

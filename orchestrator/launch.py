@@ -3,7 +3,7 @@
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,26 +13,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from measures.registry import Component
 from orchestrator import environment
 from orchestrator.environment import CannotStart
 from orchestrator.expense import expense, expense_line
 from orchestrator.growth import grown, growth_line
 from orchestrator.launches import LaunchLog, Standing
 from orchestrator.plan import Plan, plan, plan_line, remaining
+from orchestrator.preparation import prepare
 from orchestrator.publish import kept_status, publish, study_run
 from orchestrator.results import results
 from orchestrator.search import to_draw
 from orchestrator.settling import settle
 from orchestrator.status import status_view, statuses
-from orchestrator.study import Study, run_name
+from orchestrator.study import Study
 from orchestrator.work import Work
-from workers.cost import CPU_CORE
-from workers.datasets.prepared import Prepared, prepared
 from workers.disk_space import DiskFull
 from workers.own_entries import read_own_entries
 from workers.record import RunRecord
-from workers.rehearsal import rehearse
+from workers.rehearsal import Rehearsal
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreError, StoreUnreachable, check_store, is_node_local, local_store, store_exists
@@ -53,6 +51,7 @@ class Settings:
     folder: Path = Path()  # what is written on this machine goes below it: store/ and reports/
     cpus: int | None = None  # of a Ray of our own; all of the machine's if None
     devices_per_trial: float = 1.0  # GPUs where there are any, else CPU cores; below 1, several trials share a GPU
+    pack: bool = True  # small trials train together
     command: str = ""  # that declares this study again, for the report
     studies: Path | None = None  # file or package of a user's own entries
 
@@ -88,7 +87,7 @@ class Settings:
         """Surroundings of every trial."""
         cache = Path(os.environ.get("GENSWEEP_CACHE") or Path.home() / ".cache" / "gensweep")
         own = None if self.studies is None else read_own_entries(self.studies)
-        return Runtime(tracking_uri=self.store_uri, cache=cache, own=own)
+        return Runtime(tracking_uri=self.store_uri, cache=cache, pack=self.pack, own=own)
 
 
 class Launch:
@@ -203,9 +202,10 @@ class Launch:
 
     def _work(self, todo: Plan, train: bool, records: Mapping[str, RunRecord], latest: int) -> None:
         """Train and measure on a cluster."""
-        todo = replace(todo, train=self.longest_first(todo.train) if train else ())
+        todo = todo if train else replace(todo, train=())
+        rehearsals = self._prepare(todo.train)
         if train and self.study.search is not None:
-            self.longest_first(self.study.search.probes())  # the like of which may be drawn
+            self._prepare(self.study.search.probes())  # the like of which may be drawn
         environment.prepare(self.settings.ray_address)
         from orchestrator import schedule  # after the environment that Ray reads when it is imported
 
@@ -226,7 +226,7 @@ class Launch:
                     todo = remaining(todo, self.plan(records))
                 runtime, devices = self.settings.runtime, self.settings.devices_per_trial
                 self.work = Work(self.study, self.store, self.lease, runtime, devices, self.console, records)
-                self.work.carry_out(cluster, todo)
+                self.work.carry_out(cluster, todo, rehearsals)
                 if train and self.declared.grows:
                     self._go_on(cluster, self.work)
 
@@ -239,7 +239,7 @@ class Launch:
             if not new:
                 return work.draw(cluster)
             self.console.print(growth_line(self.study, new), soft_wrap=True, highlight=False)
-            work.carry_out(cluster, Plan({}, self.longest_first(new), (), 0))
+            work.carry_out(cluster, Plan({}, new, (), 0), self._prepare(new))
 
     def _settle(self) -> None:
         """End the runs that an interrupted launch leaves, as far as the store answers now."""
@@ -258,28 +258,9 @@ class Launch:
         self.store.set_tags(run_id, {"sweep.ray_job": job})
         return run_id
 
-    def longest_first(self, trials: tuple[TrialSpec, ...]) -> tuple[TrialSpec, ...]:
-        """The trials in the order that leaves the least idle at the end; what cannot be trained is known now.
-
-        Makes each data set once, and lets the components of every trial meet: once for all its seeds.
-        """
-        sources: dict[tuple[Component, int], Prepared] = {}
-        for dataset, data_seed in {(trial.dataset, trial.data_seed) for trial in trials}:
-            try:
-                sources[dataset, data_seed] = prepared(dataset, data_seed, self.settings.runtime.cache)
-            except (ValueError, OSError) as error:
-                raise CannotStart(f"data set {dataset}: {error}") from None
+    def _prepare(self, trials: Iterable[TrialSpec]) -> dict[str, Rehearsal]:
         processes = max(1, int(self.settings.devices_per_trial))
-        seconds: dict[str, float] = {}
-        kinds = {trial.trial_id: replace(trial, init_seed=0, order_seed=0).trial_id for trial in trials}
-        for trial in trials:
-            if kinds[trial.trial_id] not in seconds:
-                try:
-                    source = sources[trial.dataset, trial.data_seed]
-                    seconds[kinds[trial.trial_id]] = rehearse(trial, source, processes).seconds(CPU_CORE)
-                except ValueError as error:
-                    raise CannotStart(f"trial {run_name(trial, self.study.axes)}: {error}") from None
-        return tuple(sorted(trials, key=lambda trial: -seconds[kinds[trial.trial_id]]))
+        return prepare(trials, self.study.axes, self.settings.runtime.cache, processes)
 
     def _close(self) -> int:
         """Say what failed, and turn it into an exit code."""

@@ -13,6 +13,7 @@ from orchestrator.adaptive import Point
 from orchestrator.curves import curves
 from orchestrator.early import Early
 from orchestrator.numerals import duration
+from orchestrator.packing import Pack, longest_first, packs
 from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
@@ -21,18 +22,21 @@ from orchestrator.run_colors import COLOR, trial_colors
 from orchestrator.search import draw_tags, draws, to_draw, trial_of
 from orchestrator.settling import settle
 from orchestrator.study import Study, run_name
+from workers.cost import CPU_CORE, GPU
 from workers.measuring import measurement_stage
 from workers.record import LEASE, RunRecord
+from workers.rehearsal import Rehearsal
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
-from workers.trial import TrialResult
+from workers.trial import TrainingTask, TrialResult
 
 if TYPE_CHECKING:
-    from orchestrator.schedule import Cluster, Part, TrainingTask
+    from orchestrator.schedule import Cluster, Part
 
 MOST_FLUSHES = 25  # a second, by all trials together: two thirds of what a small MLflow server takes (docs/cluster.md)
+MOST_OF_A_PROCESS = 2  # of these, by one process: each takes it some hundredths of a second
 Train = Callable[..., None]  # of a part of the cluster, the runtime, and who is to hear of it
 
 
@@ -53,16 +57,25 @@ class Work:
     usage: str = ""  # what was made of the cluster
     early: Early = field(init=False)  # of the trials that train now
 
-    def carry_out(self, cluster: "Cluster", todo: Plan) -> None:
-        """Train, and measure each trial as soon as it is trained."""
+    def carry_out(self, cluster: "Cluster", todo: Plan, rehearsals: Mapping[str, Rehearsal]) -> None:
+        """Train, the longest first, and measure each trial as soon as its pack is trained."""
+        together = self._packs(todo.train, rehearsals, cluster)
 
         def train(part: "Part", *how: Any) -> None:
             from orchestrator import schedule
 
             if todo.train:
-                schedule.train(part, todo.train, self._claim, *how)
+                schedule.train(part, together, self._claim, *how)
 
-        self._timed(cluster, train, len(todo.train), todo.measure)
+        self._timed(cluster, train, len(todo.train), todo.measure, max(map(len, together), default=1))
+
+    def _packs(
+        self, trials: Sequence[TrialSpec], rehearsals: Mapping[str, Rehearsal], cluster: "Cluster"
+    ) -> tuple[Pack, ...]:
+        rate = CPU_CORE if cluster.device == "cpu" else GPU
+        if not self.runtime.pack:
+            return tuple((trial,) for trial in longest_first(trials, rehearsals, rate))
+        return packs(trials, rehearsals, cluster.part(self.devices_per_trial).slots, rate)
 
     def draw(self, cluster: "Cluster") -> None:
         """Draw what is left of a search's points, train and measure their trials."""
@@ -76,17 +89,19 @@ class Work:
 
             schedule.draw(part, self.study, told, self._claim_point, *how)
 
-        self._timed(cluster, train, search.num_trials - len(told), ())
+        self._timed(cluster, train, search.num_trials - len(told), (), 1)
 
     def go_on_with(self, study: Study, records: Mapping[str, RunRecord]) -> None:
         """The study has grown by what is stored now."""
         self.study, self.records = study, records
         self.__dict__.pop("_colors", None)  # of the trials before
 
-    def _timed(self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]) -> None:
+    def _timed(
+        self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask], largest: int
+    ) -> None:
         started = time.monotonic()
         try:
-            self._train_and_measure(cluster, train, num_trials, measure)
+            self._train_and_measure(cluster, train, num_trials, measure, largest)
         finally:
             # At once: whoever asked this process to end may not wait until Ray has ended.
             with suppress(StoreUnreachable), self.store.impatient():
@@ -96,7 +111,7 @@ class Work:
             self.usage = f"{cluster.devices} for {duration(self.seconds)}, busy {busy:.0%} of the time"
 
     def _train_and_measure(
-        self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask]
+        self, cluster: "Cluster", train: Train, num_trials: int, measure: Sequence[MeasurementTask], largest: int
     ) -> None:
         from orchestrator import schedule
 
@@ -111,8 +126,10 @@ class Work:
                     self.store.set_tags(task.run_id, {f"failure.{stage}": result.error[:500]})
 
             def trained(trial: TrialSpec, result: TrialResult) -> None:
-                self._ended(progress, progress.training, trial, result, self.devices_per_trial)
                 record = self._stored(result)
+                if result.error is not None and record.status == "FINISHED":  # it was over when its pack's process died
+                    result = replace(result, summary="trained", error=None)
+                self._ended(progress, progress.training, trial, result, self.devices_per_trial)
                 self.early.ended(trial, result.run_id)
                 missing = self.early.new(missing_measurements(self.study, trial, record))
                 progress.measuring.total += len(missing) - len(self.study.measured)
@@ -129,7 +146,7 @@ class Work:
             backlog = list(measure)
             self.early = Early(self.store, self.study)
             measurements = schedule.Measurements(cluster, runtime, measured)
-            flush_seconds = max(runtime.flush_seconds, part.slots / MOST_FLUSHES)
+            flush_seconds = max(runtime.flush_seconds, part.slots * largest / MOST_FLUSHES, largest / MOST_OF_A_PROCESS)
             training = replace(runtime, checkpoints=self.study.checkpoints, flush_seconds=flush_seconds)
             train(part, training, trained, meanwhile)
             measurements.add(backlog)
@@ -149,25 +166,21 @@ class Work:
         table = results(self.study, {})
         return trial_colors(table.trials, curves(table, self.study.presentation))
 
-    def _claim_point(self, number: int, point: Point) -> "tuple[TrainingTask, bool]":
+    def _claim_point(self, number: int, point: Point) -> tuple[TrainingTask, bool]:
         """The trial of a point that was drawn; and whether it has ended already, and its run only gets another tag."""
-        from orchestrator import schedule
-
         search = self.study.search
         assert search is not None, "only a search draws points"
         trial, tags = trial_of(search, point), draw_tags(search, number, point)
         known = self.records.get(trial.trial_id)
         if known is not None and state_of(self.store.get(known.run_id)).is_finished:
             self.store.set_tags(known.run_id, tags)
-            return schedule.TrainingTask(trial, known.run_id, self.lease), True
+            return TrainingTask(trial, known.run_id, self.lease), True
         task = self._claim(trial, tags)
         self.records = {**self.records, trial.trial_id: self.store.get(task.run_id)}
         return task, False
 
-    def _claim(self, trial: TrialSpec, marks: Mapping[str, str] | None = None) -> "TrainingTask":
+    def _claim(self, trial: TrialSpec, marks: Mapping[str, str] | None = None) -> TrainingTask:
         """The trial with its run, the stored or a new one, under this launch's lease."""
-        from orchestrator import schedule
-
         identity = {"sweep.trial_id": trial.trial_id, "sweep.study": self.study.name, LEASE: self.lease}
         tags = {**identity, **self._provenance, **(marks or {})}
         if (record := self.records.get(trial.trial_id)) is not None:
@@ -181,7 +194,7 @@ class Work:
             name = run_name(trial, self.study.axes)
             run_id = self.store.create_run(self._experiment, name, "trial", {**tags, **color}, trial.parameters)
         self.early.began(trial, run_id)
-        return schedule.TrainingTask(trial, run_id, self.lease)
+        return TrainingTask(trial, run_id, self.lease)
 
     def _stored(self, result: TrialResult) -> RunRecord:
         """The run of a trial that has ended, with a true status where its process could not give it."""

@@ -42,6 +42,7 @@ class Options:
         float,
         Parameter(help="GPUs of one trial (CPU cores where there is no GPU); below 1, several trials share a GPU."),
     ] = 1.0
+    pack: Annotated[bool, Parameter(help="Train small networks of one kind together; the numbers are the same.")] = True
     studies: Annotated[
         Path | None,
         Parameter(help="A Python file, or a package, of your own: its studies, models, measures, ... are there, too."),
@@ -263,6 +264,7 @@ def _settings(options: Options) -> Any:
         folder=options.folder,
         cpus=options.cpus,
         devices_per_trial=options.devices_per_trial,
+        pack=options.pack,
         command=options.command,
         studies=options.studies,
     )

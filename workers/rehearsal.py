@@ -6,7 +6,8 @@ without arithmetic, so that rehearsing a network of any size takes milliseconds.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -18,6 +19,8 @@ from workers.cost import Cost, estimated_cost
 from workers.datasets.dataset import Dataset
 from workers.datasets.prepared import Prepared
 from workers.fits import fits
+from workers.fits.member import plan_of
+from workers.fits.pack import pack_kind
 from workers.gang import Gang
 from workers.models.network import Network
 from workers.optimizers import optimizers
@@ -25,8 +28,19 @@ from workers.problem import Problem
 from workers.spec import TrialSpec
 
 
-def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> Cost:
-    """What the trial should cost; ValueError unless its components go together.
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is known of a trial before it starts.
+
+    Trials with one `pack` can train together; one whose `pack` is None trains by itself.
+    """
+
+    cost: Cost
+    pack: Hashable | None
+
+
+def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> Rehearsal:
+    """What the trial should cost, and what it can be packed with; ValueError unless its components go together.
 
     Nothing is trained and nothing stored. `source` is the spec's data set, which many trials share: to look it up walks
     through all of its files.
@@ -44,8 +58,17 @@ def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> Cost:
     try:
         fits.call(spec.fit, problem, _Rehearsal())
     except _Begins:
-        return estimated_cost(spec.fit, len(source.dataset.x_train), flops_per_example, state_bytes)
+        num_train = len(source.dataset.x_train)
+        cost = estimated_cost(spec.fit, num_train, flops_per_example, state_bytes)
+        return Rehearsal(cost, _pack(spec, problem, num_train))
     raise AssertionError(f"fit {spec.fit.name} has not asked for the newest state")
+
+
+def _pack(spec: TrialSpec, problem: Problem, num_train: int) -> Hashable | None:
+    if spec.fit.name != "sgd":
+        return None
+    kind = pack_kind(problem, plan_of(spec.fit))
+    return None if kind is None else (kind, spec.loss, num_train)
 
 
 def _beginning(source: Prepared, num_examples: int = 2) -> Prepared:

@@ -76,6 +76,7 @@ class Runtime:
     threads: int = 1  # of torch; one per CPU that the trial holds
     flush_seconds: float = 2.0  # for which a trial's metrics wait, so that one request carries many
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    pack: bool = True  # whether trials that can train together do
     own: OwnEntries | None = None  # a user's entries, which every process has to know
 
     def on(self, device: str) -> "Runtime":

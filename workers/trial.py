@@ -1,16 +1,21 @@
-"""Run one trial from its stored record to its stored result, whatever happens in between."""
+"""Run a trial, or a pack, from its stored record to its stored result, whatever happens in between."""
 
 import platform
 import time
 import traceback
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 
 import torch
 
+from workers.building import build_problem
 from workers.disk_space import DiskFull
+from workers.fits.member import Member, plan_of
 from workers.fits.outcome import Outcome
+from workers.fits.pack import sharing_inputs, train_packed
 from workers.fits.threshold import RULES
 from workers.gang import ALONE, Gang
 from workers.gang_session import GangSession
@@ -20,7 +25,7 @@ from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
 from workers.tracking import RunStore
-from workers.training import train
+from workers.training import reset_process, train
 from workers.trial_run import Superseded, TrialRun, Watch
 
 # Of a trial that ended well, in its closing line, as far as it has them.
@@ -43,50 +48,124 @@ class TrialResult:
     pruned: bool = False
 
 
-def run_trial(
-    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang = ALONE, watch: Watch | None = None
-) -> TrialResult:
+@dataclass(frozen=True)
+class TrainingTask:
+    """One trial to train, on a run that exists, under a launch's lease."""
+
+    trial: TrialSpec
+    run_id: str
+    lease: str
+
+
+def run_trial(task: TrainingTask, runtime: Runtime, gang: Gang = ALONE, watch: Watch | None = None) -> TrialResult:
     """Train, as the leader if in a gang, and store how it ended. An exception of the trial's own is a result.
 
     So is a store that does not answer for longer than it is waited for; what it has not taken is kept on this node. And
     so is this node's disk, should it have no room for that: then training ends at once, after what was kept last.
     """
-    try:
-        return _run_trial(spec, run_id, lease, runtime, gang, watch)
-    except DiskFull as error:
-        return TrialResult(run_id, "training failed", f"{error}; make room, and the same command continues")
-    except StoreUnreachable as error:
-        kept = f"what it has not taken waits below {runtime.cache} on {platform.node()}"
-        return TrialResult(run_id, "training not stored", f"{error}; {kept}")
+    attempt = _Attempt(task, runtime, watch=watch)
 
-
-def _run_trial(
-    spec: TrialSpec, run_id: str, lease: str, runtime: Runtime, gang: Gang, watch: Watch | None
-) -> TrialResult:
-    admit(runtime.own, runtime.cache)
-    store = RunStore(runtime.tracking_uri)
-    run = TrialRun(store, run_id, lease, runtime, watch)
-    started = time.monotonic()
-    store.set_status(run_id, "RUNNING")
-    try:
-        run.describe(_surroundings(runtime))
+    def trained() -> Outcome:
+        run = attempt.begin()
         session = run if gang.size == 1 else GangSession(run, runtime.checkpoints, gang)
-        outcome = train(spec, runtime, session, gang)
-        run.flush()
-        run.drain()
-    except (StoreUnreachable, DiskFull):
-        raise  # there is nowhere to record it
-    except SystemExit:  # whoever watches has ended it, and records that
-        run.flush()
-        raise
-    except Superseded as error:
-        return TrialResult(run_id, "taken over by another launch", str(error))
-    except Exception as error:
-        return record_failure(store, run_id, "training", error, time.monotonic() - started)
-    clear_failure(store, run_id, "training")
-    _record_outcome(store, run_id, outcome, time.monotonic() - started)
-    store.set_status(run_id, "FINISHED")
-    return TrialResult(run_id, _summary(store, run_id, outcome), seconds=time.monotonic() - started)
+        return train(task.trial, runtime, session, gang)
+
+    return attempt.result(trained)
+
+
+def run_pack(tasks: Sequence[TrainingTask], runtime: Runtime) -> list[TrialResult]:
+    """Train trials of one kind together, each with its run, its result and its failure as by `run_trial`."""
+    attempts = [_Attempt(task, runtime, share=1 / len(tasks)) for task in tasks]
+    results: dict[int, TrialResult] = {}
+    members: dict[int, Member] = {}
+    reset_process(runtime)
+    for number, attempt in enumerate(attempts):
+        try:
+            members[number] = attempt.member(members.values())
+        except Exception as error:  # its own: the others go on
+            results[number] = attempt.ended(error)
+    numbers = list(members)
+
+    def ended(place: int, how: Outcome | Exception) -> None:
+        results[numbers[place]] = attempts[numbers[place]].ended(how)
+
+    if members:
+        train_packed(list(members.values()), ended)
+    return [results[number] for number in range(len(tasks))]
+
+
+class _Attempt:
+    """At training one trial, from its stored record to its stored result; `share` is its part of the process."""
+
+    def __init__(self, task: TrainingTask, runtime: Runtime, share: float = 1.0, watch: Watch | None = None) -> None:
+        self.task, self.runtime, self.share, self.watch = task, runtime, share, watch
+        self.started = time.monotonic()
+        self.run: TrialRun | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (time.monotonic() - self.started) * self.share
+
+    @cached_property
+    def store(self) -> RunStore:
+        return RunStore(self.runtime.tracking_uri)
+
+    def begin(self) -> TrialRun:
+        """The trial's session."""
+        admit(self.runtime.own, self.runtime.cache)
+        self.run = TrialRun(self.store, self.task.run_id, self.task.lease, self.runtime, self.watch)
+        self.store.set_status(self.task.run_id, "RUNNING")
+        self.run.describe(_surroundings(self.runtime))
+        return self.run
+
+    def member(self, others: Iterable[Member]) -> Member:
+        """The trial as a member of a pack, beside others, with which it shares the examples that are the same."""
+        run = self.begin()
+        problem = sharing_inputs(build_problem(self.task.trial, self.runtime), others)
+        return Member(problem, run, plan_of(self.task.trial.fit))
+
+    def result(self, train: Callable[[], Outcome]) -> TrialResult:
+        """Of a training that is to begin now."""
+        try:
+            return self.ended(train())
+        except SystemExit:  # whoever watches has ended it, and records that
+            if self.run is not None:
+                self.run.flush()
+            raise
+        except Exception as error:
+            return self.ended(error)
+
+    def ended(self, how: Outcome | Exception) -> TrialResult:
+        """The result, stored as far as there is a place for it."""
+        try:
+            if isinstance(how, Outcome):
+                return self._succeeded(how)
+            return self._failed(how)
+        except Exception as error:
+            return self._failed(error)
+
+    def _succeeded(self, outcome: Outcome) -> TrialResult:
+        assert self.run is not None, "it has begun"
+        self.run.flush()
+        self.run.drain()
+        clear_failure(self.store, self.task.run_id, "training")
+        _record_outcome(self.store, self.task.run_id, outcome, self.seconds)
+        self.store.set_status(self.task.run_id, "FINISHED")
+        return TrialResult(self.task.run_id, _summary(self.store, self.task.run_id, outcome), seconds=self.seconds)
+
+    def _failed(self, error: Exception) -> TrialResult:
+        run_id = self.task.run_id
+        if isinstance(error, Superseded):
+            return TrialResult(run_id, "taken over by another launch", str(error))
+        if isinstance(error, DiskFull):
+            return TrialResult(run_id, "training failed", f"{error}; make room, and the same command continues")
+        if isinstance(error, StoreUnreachable):
+            kept = f"what it has not taken waits below {self.runtime.cache} on {platform.node()}"
+            return TrialResult(run_id, "training not stored", f"{error}; {kept}")
+        try:
+            return record_failure(self.store, run_id, "training", error, self.seconds)
+        except (StoreUnreachable, DiskFull) as unstored:
+            return self._failed(unstored)
 
 
 def follow_trial(spec: TrialSpec, runtime: Runtime, gang: Gang) -> None:

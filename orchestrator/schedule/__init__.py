@@ -9,13 +9,12 @@ from orchestrator.schedule.job import add_to_metadata
 from orchestrator.schedule.measuring import Measurements
 from orchestrator.schedule.nodes import on_each_node
 from orchestrator.schedule.search import draw
-from orchestrator.schedule.training import TrainingTask, train
+from orchestrator.schedule.training import train
 
 __all__ = [
     "Cluster",
     "Measurements",
     "Part",
-    "TrainingTask",
     "add_to_metadata",
     "connect",
     "draw",

@@ -4,7 +4,6 @@ If one of them fails the others cannot go on, so they are ended; Tune then tries
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import ray
@@ -15,21 +14,11 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from orchestrator.schedule.cluster import Part
 from workers.gang import MeetingPoint, meeting_point, member
 from workers.runtime import Runtime
-from workers.spec import TrialSpec
 from workers.tracking import RunStore
-from workers.trial import TrialResult, follow_trial, record_failure, run_trial
+from workers.trial import TrainingTask, TrialResult, follow_trial, record_failure, run_trial
 
 # A process whose peer is gone fails by itself, soon; it is told from one that died first by waiting for it.
 SECONDS_TO_FAIL = 30
-
-
-@dataclass(frozen=True)
-class TrainingTask:
-    """One trial to train, on a run that exists, under this launch's lease."""
-
-    trial: TrialSpec
-    run_id: str
-    lease: str
 
 
 def train_in_gang(task: TrainingTask, runtime: Runtime, part: Part) -> TrialResult:
@@ -61,7 +50,7 @@ def _train_member(
 ) -> TrialResult | None:
     with member(place, rank, size, runtime.device) as gang:
         if gang.leads:
-            return run_trial(task.trial, task.run_id, task.lease, runtime, gang)
+            return run_trial(task, runtime, gang)
         return follow_trial(task.trial, runtime, gang)
 
 

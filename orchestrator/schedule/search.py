@@ -24,7 +24,6 @@ from orchestrator.adaptive import Choice, Domain, Integers, LogUniform, Point, S
 from orchestrator.environment import CannotStart
 from orchestrator.plan import State, missing_measurements, state_of
 from orchestrator.schedule.cluster import Part
-from orchestrator.schedule.gangs import TrainingTask
 from orchestrator.schedule.training import Listener, run_tune, train_one
 from orchestrator.search import Draw, objective_values, trial_of
 from orchestrator.study import Study
@@ -33,7 +32,7 @@ from workers.runtime import Runtime
 from workers.seeding import named_seed
 from workers.spec import TrialSpec
 from workers.tracking import RunStore
-from workers.trial import TrialResult
+from workers.trial import TrainingTask, TrialResult
 from workers.trial_run import Watch
 
 NAME = "gensweep"
@@ -68,10 +67,10 @@ def draw(
     watch = None if search.pruner is None else _reporting(search.objectives[0].quantity)
 
     def trainable(config: dict[str, Any]) -> dict[str, Any]:
-        task: TrainingTask = config["task"]
+        (task,) = config["tasks"]
         ended = TrialResult(task.run_id, "stored already")
         result = ended if config["ended"] else train_one(part, task, runtime, watch)
-        return {"result": result, "values": _values(study, search, task, runtime)}
+        return {"results": [result], "values": _values(study, search, task, runtime)}
 
     left, searcher = search.num_trials - len(told), Drawn(search, told, claim)
     run_tune(part, trainable, searcher, left, Listener(on_result, meanwhile), _scheduler(search))
@@ -144,13 +143,13 @@ class Drawn(Searcher):
         task, ended = self._claim(self._number, self._points[drawn])
         self._number += 1
         self._training[trial_id] = drawn, task.trial.trial_id
-        return {"task": task, "ended": ended}
+        return {"tasks": [task], "ended": ended}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         drawn, _ = self._training.pop(trial_id)
         values = None if result is None else result.get("values")
         if values is None:
-            stopped = result is not None and "result" not in result
+            stopped = result is not None and "results" not in result
             self._optuna.on_trial_complete(drawn, None, error=error or not stopped)
         else:
             names = [objective.quantity for objective in self._search.objectives]

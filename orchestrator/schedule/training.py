@@ -1,6 +1,6 @@
-"""Tune trains the trials.
+"""Tune trains the trials, those of a pack as one trial of its own.
 
-It asks for the next trial when it has room for it and reuses its processes, so a small trial costs a tenth of a second
+It asks for the next pack when it has room for it and reuses its processes, so a small one costs a tenth of a second
 and not the seconds of a fresh process, and a sweep of ten thousand begins at once. Its own directory is scratch.
 """
 
@@ -13,11 +13,12 @@ from ray import tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
+from orchestrator.packing import Pack
 from orchestrator.schedule.cluster import MAX_DEATHS, Part
-from orchestrator.schedule.gangs import TrainingTask, train_in_gang
+from orchestrator.schedule.gangs import train_in_gang
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.trial import TrialResult, run_trial
+from workers.trial import TrainingTask, TrialResult, run_pack, run_trial
 from workers.trial_run import Watch
 
 # Tune would catch Ctrl-C, snapshot a state that nobody reads, and return as if all were done.
@@ -26,29 +27,30 @@ os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
 
 def train(
     part: Part,
-    trials: Sequence[TrialSpec],
+    packs: Sequence[Pack],
     claim: Callable[[TrialSpec], TrainingTask],
     runtime: Runtime,
     on_result: Callable[[TrialSpec, TrialResult], None],
     meanwhile: Callable[[], None],
 ) -> None:
-    """Train all trials, as many at once as fit.
+    """Train all packs of trials, as many at once as fit.
 
-    Each is claimed when there is room for it; `on_result` hears of it as it ends; `meanwhile` is called several times a
-    second.
+    A trial is claimed when there is room for its pack; `on_result` hears of each when its pack has ended; `meanwhile`
+    is called several times a second.
     """
 
     def trainable(config: dict[str, Any]) -> dict[str, Any]:
-        return {"result": train_one(part, config["task"], runtime)}
+        tasks: Sequence[TrainingTask] = config["tasks"]
+        return {"results": [train_one(part, tasks[0], runtime)] if len(tasks) == 1 else run_pack(tasks, runtime)}
 
-    run_tune(part, trainable, _Declared(trials, claim), len(trials), Listener(on_result, meanwhile))
+    run_tune(part, trainable, _Declared(packs, claim), len(packs), Listener(on_result, meanwhile))
 
 
 def train_one(part: Part, task: TrainingTask, runtime: Runtime, watch: Watch | None = None) -> TrialResult:
     """Train one trial, in the process of its Tune trial or in a gang, which nobody watches."""
     if part.processes > 1:
         return train_in_gang(task, runtime, part)
-    return run_trial(task.trial, task.run_id, task.lease, runtime, watch=watch)
+    return run_trial(task, runtime, watch=watch)
 
 
 def run_tune(
@@ -87,21 +89,19 @@ def _dirname(trial: Any) -> str:
 
 
 class _Declared(Searcher):
-    """The declared trials, one after the other, as Tune has room for them."""
+    """The declared trials, one pack after the other, as Tune has room for them."""
 
-    def __init__(
-        self, trials: Sequence[TrialSpec] = (), claim: Callable[[TrialSpec], TrainingTask] | None = None
-    ) -> None:
+    def __init__(self, packs: Sequence[Pack] = (), claim: Callable[[TrialSpec], TrainingTask] | None = None) -> None:
         super().__init__()
-        self._trials, self._claim = iter(trials), claim
+        self._packs, self._claim = iter(packs), claim
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Tune pickles its searcher into its scratch directory, where nobody reads it.
         return _Declared, ()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        trial = next(self._trials, None)
-        return None if trial is None or self._claim is None else {"task": self._claim(trial)}
+        pack = next(self._packs, None)
+        return None if pack is None or self._claim is None else {"tasks": [self._claim(trial) for trial in pack]}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """What is declared does not depend on what comes out."""
@@ -126,18 +126,19 @@ class Listener(tune.Callback):
             self.meanwhile()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        task: TrainingTask = trial.config["task"]
-        stopped = TrialResult(
-            task.run_id, "stopped by the pruner", seconds=trial.last_result.get("time_total_s", 0.0), pruned=True
-        )
-        self.tell(task, trial.last_result.get("result", stopped))
+        seconds = trial.last_result.get("time_total_s", 0.0)
+        stopped = [
+            TrialResult(task.run_id, "stopped by the pruner", seconds=seconds, pruned=True)
+            for task in trial.config["tasks"]
+        ]
+        self.tell(trial, trial.last_result.get("results", stopped))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        task: TrainingTask = trial.config["task"]
         died = f"its process died {MAX_DEATHS + 1} times"
-        self.tell(task, TrialResult(task.run_id, "training failed", died))
+        self.tell(trial, [TrialResult(task.run_id, "training failed", died) for task in trial.config["tasks"]])
 
-    def tell(self, task: TrainingTask, result: TrialResult) -> None:
-        """Pass one result on."""
+    def tell(self, trial: Any, results: Sequence[TrialResult]) -> None:
+        """Pass on the result of each of a trial's tasks."""
         if self.on_result is not None:
-            self.on_result(task.trial, result)
+            for task, result in zip(trial.config["tasks"], results, strict=True):
+                self.on_result(task.trial, result)

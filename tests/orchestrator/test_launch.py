@@ -8,6 +8,8 @@ from rich.console import Console
 from measures.registry import Component
 from orchestrator.environment import CannotStart
 from orchestrator.launch import Launch, Settings
+from orchestrator.packing import longest_first
+from orchestrator.preparation import prepare
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 
@@ -34,12 +36,8 @@ def test_components_that_do_not_go_together_stop_the_launch(
     assert not (tmp_path / "results").exists()
 
 
-def test_the_longest_trials_come_first_whatever_their_seeds(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_longest_trials_come_first_whatever_their_seeds(cache: Path) -> None:
     """By width, epochs and batch size, which all make a training longer; equal ones in the order declared."""
-    monkeypatch.setenv("GENSWEEP_CACHE", str(cache))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shapes = ((8, 1, 10, 0), (8, 1, 10, 1), (8, 1, 2, 0), (5000, 1, 2, 0), (8, 4, 2, 0), (5000, 1, 2, 1))
     trials = tuple(
         TrialSpec(
@@ -51,6 +49,7 @@ def test_the_longest_trials_come_first_whatever_their_seeds(
         )
         for width, epochs, batch_size, seed in shapes
     )
-    study = Study(name="order", question="?", expected="!", trials=trials, axes=("model.width",))
-    launch = Launch(study, Settings(folder=tmp_path / "results"), Console(quiet=True))
-    assert launch.longest_first(trials) == tuple(trials[i] for i in (3, 5, 4, 2, 0, 1))
+    rehearsals = prepare(trials, ("model.width",), cache)
+    assert longest_first(trials, rehearsals) == tuple(trials[i] for i in (3, 5, 4, 2, 0, 1))
+    assert rehearsals[trials[0].trial_id].pack == rehearsals[trials[1].trial_id].pack
+    assert rehearsals[trials[0].trial_id].pack != rehearsals[trials[2].trial_id].pack, "another batch size"

@@ -8,10 +8,10 @@ import pytest
 
 from orchestrator.adaptive import SAMPLERS, Asha, Choice, Integers, Objective, Point, Search, Uniform
 from orchestrator.schedule import search as by_optuna
-from orchestrator.schedule.gangs import TrainingTask
 from orchestrator.schedule.search import Drawn
 from orchestrator.search import Draw, draws
 from tests.orchestrator.test_search import LOSS, SPACE, make, record, search
+from workers.trial import TrainingTask
 
 Values = Callable[[Point], tuple[float, ...] | None]
 

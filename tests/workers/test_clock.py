@@ -22,7 +22,7 @@ from workers.record import LEASE, Point, RunRecord
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore
-from workers.trial import run_trial
+from workers.trial import TrainingTask, run_trial
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -33,12 +33,12 @@ from measures.registry import Component
 from workers.measuring import measure_checkpoint
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
-from workers.trial import run_trial
+from workers.trial import TrainingTask, run_trial
 
 uri, cache, run_id, spec = sys.argv[1:]
 runtime, trial = Runtime(tracking_uri=uri, cache=Path(cache)), TrialSpec.from_json(json.loads(spec))
 for result in (
-    run_trial(trial, run_id, "mine", runtime),
+    run_trial(TrainingTask(trial, run_id, "mine"), runtime),
     measure_checkpoint(trial, run_id, 48, Component("norms"), runtime),
 ):
     assert result.error is None, result
@@ -71,7 +71,7 @@ def test_a_clock_that_is_set_back_changes_no_number(
     small_trial: TrialSpec, runtime: Runtime, store: RunStore, shim: Path
 ) -> None:
     undisturbed = created(store, small_trial)
-    assert run_trial(small_trial, undisturbed, "mine", runtime).error is None
+    assert run_trial(TrainingTask(small_trial, undisturbed, "mine"), runtime).error is None
     assert measure_checkpoint(small_trial, undisturbed, 48, Component("norms"), runtime).error is None
 
     def interrupt(step: int, metrics: object) -> None:
@@ -80,7 +80,7 @@ def test_a_clock_that_is_set_back_changes_no_number(
 
     cut = created(store, small_trial)
     with pytest.raises(KeyboardInterrupt):
-        run_trial(small_trial, cut, "mine", runtime, watch=interrupt)
+        run_trial(TrainingTask(small_trial, cut, "mine"), runtime, watch=interrupt)
     assert 0 < store.get(cut).checkpoints[-1] < 48, "it goes on from a checkpoint"
     spec = json.dumps(small_trial.to_json())
     environment = {**os.environ, "LD_PRELOAD": str(shim), "CLOCK_SET_BACK": "3600", "PYTHONPATH": str(ROOT)}

@@ -12,7 +12,7 @@ from tests.workers.memory_session import Cut, MemorySession
 from workers.building import build_problem
 from workers.checkpoint import TrainingState
 from workers.evaluation import evaluate
-from workers.fits.loop import evaluation_epochs
+from workers.fits.member import evaluation_epochs
 from workers.fits.outcome import Outcome
 from workers.runtime import Checkpoints, Runtime
 from workers.schedules.half_constant_linear import half_constant_linear

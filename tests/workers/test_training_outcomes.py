@@ -13,7 +13,8 @@ from measures.registry import Component
 from tests.workers.memory_session import MemorySession
 from tests.workers.small_files import pixels
 from workers.building import build_problem
-from workers.fits.loop import Loop, Plan
+from workers.fits.loop import Loop
+from workers.fits.member import Plan
 from workers.fits.sgd import sgd
 from workers.runtime import Checkpoints, Runtime
 from workers.seeding import stream
@@ -139,9 +140,10 @@ def test_evaluation_and_checkpoints_never_change_the_trajectory(tmp_path: Path, 
     for epoch in range(3):
         for batch in torch.randperm(20, generator=stream(0, "order", epoch)).split(8):
             loop.train_step(batch)
+            loop.member.step += 1
             if often:
-                loop.evaluation("train"), loop.evaluation("test"), loop.state()
-    assert same_bits(loop.model.state_dict(), session.states[9].part("model"))
+                loop.member.evaluation("train"), loop.member.evaluation("test"), loop.member.state()
+    assert same_bits(loop.member.model.state_dict(), session.states[9].part("model"))
 
 
 def test_dropout_and_augmentation_draw_anew_at_every_step(tmp_path: Path, runtime: Runtime) -> None:
@@ -153,6 +155,7 @@ def test_dropout_and_augmentation_draw_anew_at_every_step(tmp_path: Path, runtim
     problem.network.module.register_forward_pre_hook(lambda _module, inputs: entered.append(inputs[0].clone()))
     for _ in range(2):
         loop.train_step(torch.arange(20))
+        loop.member.step += 1
     assert not torch.equal(entered[0], entered[1]) and not torch.equal(seen[0], seen[1])
 
 

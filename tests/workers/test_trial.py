@@ -25,7 +25,7 @@ from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable, local_store
 from workers.tracking import RunStore
 from workers.training import train
-from workers.trial import TrialResult, run_trial
+from workers.trial import TrainingTask, TrialResult, run_pack, run_trial
 from workers.trial_run import TrialRun
 
 REGRESSION = TrialSpec(
@@ -54,9 +54,40 @@ def created(spec: TrialSpec, runtime: Runtime) -> tuple[RunStore, str]:
 
 def finished(spec: TrialSpec, runtime: Runtime) -> tuple[RunStore, str, TrialResult]:
     store, run_id = created(spec, runtime)
-    result = run_trial(spec, run_id, "mine", runtime)
+    result = run_trial(TrainingTask(spec, run_id, "mine"), runtime)
     assert result.error is None and store.get(run_id).status == "FINISHED"
     return store, run_id, result
+
+
+def test_a_pack_stores_of_each_what_it_stores_alone(small_trial: TrialSpec, surroundings: Runtime) -> None:
+    """Three, of which one ends at its threshold and one fails because its run belongs to another launch by now."""
+    trials = [
+        dataclasses.replace(
+            small_trial, init_seed=seed, fit=Component("sgd", epochs=12, batch_size=30, stop_at="running")
+        )
+        for seed in (11, 12, 13)
+    ]
+    trials[1] = dataclasses.replace(trials[1], fit=Component("sgd", epochs=5, batch_size=30), order_seed=1)
+    runs = [created(trial, surroundings)[1] for trial in trials]
+    store = RunStore(surroundings.tracking_uri)
+    store.set_tags(runs[2], {LEASE: "theirs"})
+    results = run_pack(
+        [TrainingTask(trial, run, "mine") for trial, run in zip(trials, runs, strict=True)], surroundings
+    )
+    assert [result.run_id for result in results] == runs
+    assert [result.error is None for result in results] == [True, True, False]
+    assert results[2].summary == "taken over by another launch" and not store.get(runs[2]).checkpoints
+    for trial, run, result in zip(trials[:2], runs, results, strict=False):
+        _, alone, expected = finished(trial, surroundings)
+        packed, record = store.get(run), store.get(alone)
+        assert result.summary == expected.summary and packed.status == "FINISHED"
+        assert {key: (point.value, point.step) for key, point in packed.points.items()} == {
+            key: (point.value, point.step) for key, point in record.points.items()
+        }
+        assert packed.checkpoints == record.checkpoints
+        for step in packed.checkpoints:
+            ours, theirs = (store.read_state(each, trial.trial_id, step).tensors for each in (run, alone))
+            assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_what_is_stored_is_what_was_trained(small_trial: TrialSpec, surroundings: Runtime) -> None:
@@ -113,7 +144,7 @@ def test_least_squares_is_stored_like_any_fit(num_features: int, threshold: str,
     weights = store.read_state(run_id, spec.trial_id, 1).part("model")["output.weight"]
     assert torch.equal(weights, session.states[1].tensors["model.output.weight"])
     # A second process finds the solution in the store, and adds nothing.
-    assert run_trial(spec, run_id, "mine", surroundings).summary == result.summary
+    assert run_trial(TrainingTask(spec, run_id, "mine"), surroundings).summary == result.summary
     assert [point.step for point in store.history(run_id, "train/loss")] == [0, 1]
 
 
@@ -140,7 +171,7 @@ def test_the_checkpoint_of_another_network_fails_the_trial_in_one_line(fit: Comp
     store, run_id = created(spec, surroundings)
     other = TrainingState(0, {"model.output.weight": torch.zeros(1, 7)}, {}, "data")
     TrialRun(store, run_id, "mine", surroundings).save(other)
-    result = run_trial(spec, run_id, "mine", surroundings)
+    result = run_trial(TrainingTask(spec, run_id, "mine"), surroundings)
     place = "checkpoints/step-000000000/state.safetensors"
     problem = "output.weight is float32 (1, 7) in it and float32 (1, 20) in the network"
     assert result.error is not None and result.error.endswith(f"{place} is of another network: {problem}")
@@ -182,7 +213,7 @@ def test_data_that_have_changed_are_neither_trained_on_further_nor_measured(
     before = store.get(run_id).tags["provenance.dataset_sha256"]
     np.savez(tmp_path / "rows.npz", **{**arrays, "x_test": rows + 1})
     measured = measure_checkpoint(spec, run_id, 2, Component("hessian_spectrum"), surroundings)
-    resumed = run_trial(spec, run_id, "mine", surroundings)
+    resumed = run_trial(TrainingTask(spec, run_id, "mine"), surroundings)
     for result in (measured, resumed):
         assert result.error is not None and f"is of data with SHA-256 {before}; here they have " in result.error
     assert store.get(run_id).tags["provenance.dataset_sha256"] == before
@@ -195,7 +226,7 @@ def test_a_store_that_stays_away_fails_the_trial_in_one_line_and_says_where_thin
     monkeypatch.setattr(patience, "PATIENCE", 0.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = dataclasses.replace(runtime, tracking_uri="http://127.0.0.1:9")
-    result = run_trial(small_trial, "run", "mine", away)
+    result = run_trial(TrainingTask(small_trial, "run", "mine"), away)
     assert result.error is not None and "\n" not in result.error
     assert result.error.startswith("the MLflow store http://127.0.0.1:9 does not answer: ")
     assert result.error.endswith(f"; what it has not taken waits below {runtime.cache} on {platform.node()}")

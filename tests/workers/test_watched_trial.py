@@ -8,7 +8,7 @@ from workers.record import LEASE
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.tracking import RunStore
-from workers.trial import run_trial
+from workers.trial import TrainingTask, run_trial
 
 
 def test_whoever_watches_hears_of_every_evaluation_and_may_end_it(
@@ -26,6 +26,6 @@ def test_whoever_watches_hears_of_every_evaluation_and_may_end_it(
                 raise SystemExit(0)  # as Tune ends a thread
 
     with pytest.raises(SystemExit):
-        run_trial(small_trial, run_id, "ours", runtime, watch=watch)
+        run_trial(TrainingTask(small_trial, run_id, "ours"), runtime, watch=watch)
     assert [point.step for point in store.history(run_id, "test/loss")] == heard, "none of what was measured is lost"
     assert not any(tag.startswith("failure") for tag in store.get(run_id).tags)

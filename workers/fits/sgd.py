@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer
 
 from measures.registry import Component
-from workers.fits.loop import Loop, Plan
+from workers.fits.loop import Loop
+from workers.fits.member import Member, Plan
 from workers.fits.outcome import Outcome
+from workers.fits.pack import pack_kind, train_alone
 from workers.fits.precision import Precision
 from workers.fits.threshold import StopAt
 from workers.online import online as online_measures
@@ -60,4 +62,7 @@ def sgd(
     autocast, tf32 for the matrix products of a GPU; evaluation is in float32. `online` are the measures taken at every
     step, by name or, where they have settings, as components.
     """
-    return Loop(problem, session, Plan(epochs, batch_size, precision, stop_at, online)).run()
+    plan = Plan(epochs, batch_size, precision, stop_at, online)
+    if pack_kind(problem, plan) is None:
+        return Loop(problem, session, plan).run()
+    return train_alone(Member(problem, session, plan))

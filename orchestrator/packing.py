@@ -1,0 +1,67 @@
+"""Which trials train together in one process. Pure.
+
+One step of a small network is mostly the calls that make it, and a pack makes them once for all its members. On the
+other hand a pack holds one device, and the others should not wait for it at the end; and what it computes on should
+stay in a core's cache.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from workers.cost import CPU_CORE, Rate
+from workers.fits.pack import PackKind
+from workers.rehearsal import Rehearsal
+from workers.spec import TrialSpec
+
+Pack = tuple[TrialSpec, ...]
+
+MOST_MEMBERS = 64  # more gain nothing, and lose more when a process dies
+MOST_BYTES = 8 * 2**20  # of weights and what belongs to them: larger ones leave the cache of a core
+LONGEST_SHARE = 0.4  # of what each device has to do: so much may one pack be of it
+
+
+def packs(
+    trials: Iterable[TrialSpec], rehearsals: Mapping[str, Rehearsal], slots: int, rate: Rate = CPU_CORE
+) -> tuple[Pack, ...]:
+    """The trials in packs, the longest first; `rehearsals` by trial id, `slots` packs train at once."""
+    kinds: dict[object, list[TrialSpec]] = {}
+    alone: list[Pack] = []
+    for trial in longest_first(trials, rehearsals, rate):
+        kind = rehearsals[trial.trial_id].pack
+        if kind is None:
+            alone.append((trial,))
+        else:
+            kinds.setdefault(kind, []).append(trial)
+    found = alone + [pack for kind, members in kinds.items() for pack in _cut(members, _most_members(kind))]
+    while True:
+        seconds = {pack: _seconds(pack, rehearsals, rate) for pack in found}
+        longest = max((pack for pack in found if len(pack) > 1), key=lambda pack: seconds[pack], default=None)
+        fair = LONGEST_SHARE * sum(seconds.values()) / slots
+        if longest is None or (seconds[longest] <= fair and len(found) >= slots):
+            return tuple(sorted(found, key=lambda pack: -seconds[pack]))
+        found.remove(longest)
+        found += _cut(longest, (len(longest) + 1) // 2)
+
+
+def longest_first(
+    trials: Iterable[TrialSpec], rehearsals: Mapping[str, Rehearsal], rate: Rate = CPU_CORE
+) -> tuple[TrialSpec, ...]:
+    """The trials in the order that leaves the least idle at the end."""
+    return tuple(sorted(trials, key=lambda trial: -rehearsals[trial.trial_id].cost.seconds(rate)))
+
+
+def _most_members(kind: object) -> int:
+    pack_kind = kind[0] if isinstance(kind, tuple) else None
+    assert isinstance(pack_kind, PackKind), "what a rehearsal gives"
+    return max(1, min(MOST_MEMBERS, MOST_BYTES // pack_kind.bytes_per_member))
+
+
+def _cut(members: Sequence[TrialSpec], size: int) -> list[Pack]:
+    """Neighbours together: they take about equally long."""
+    return [tuple(members[start : start + size]) for start in range(0, len(members), size)]
+
+
+def _seconds(pack: Pack, rehearsals: Mapping[str, Rehearsal], rate: Rate) -> float:
+    """Arithmetic adds up, calls are shared."""
+    costs = [rehearsals[trial.trial_id].cost for trial in pack]
+    calls = max(cost.steps for cost in costs) * rate.seconds_per_step
+    return calls + sum(cost.flops for cost in costs) / rate.flops_per_second

@@ -1,0 +1,96 @@
+"""Packs: every trial once, only with its kind, no pack so long that other devices wait for it."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measures.registry import Component
+from orchestrator.packing import LONGEST_SHARE, MOST_BYTES, MOST_MEMBERS, longest_first, packs
+from workers.cost import CPU_CORE, Cost
+from workers.fits.dense_pack import Layer
+from workers.fits.pack import PackKind
+from workers.rehearsal import Rehearsal
+from workers.spec import TrialSpec
+
+
+def trial(seed: int) -> TrialSpec:
+    return TrialSpec(
+        dataset=Component("mnist1d"),
+        model=Component("mlp"),
+        optimizer=Component("sgd"),
+        fit=Component("sgd"),
+        init_seed=seed,
+    )
+
+
+TRIALS = [trial(seed) for seed in range(200)]
+
+
+def kind(width: int) -> object:
+    layers = (Layer("linear", (width, 48), width), Layer("relu"), Layer("linear", (16, width), 16))
+    return PackKind(layers, ("SGD", False, True), 40, 10, 100), Component("cross_entropy"), 4000
+
+
+def rehearsals(given: Sequence[tuple[int | None, int, float]]) -> dict[str, Rehearsal]:
+    """Of as many trials, by the width that decides on their kind, steps and operations."""
+    return {
+        each.trial_id: Rehearsal(Cost(steps, 10, flops, 0), None if width is None else kind(width))
+        for each, (width, steps, flops) in zip(TRIALS, given, strict=False)
+    }
+
+
+CASES = st.lists(
+    st.tuples(st.sampled_from([None, 16, 64, 1024]), st.integers(1, 10**5), st.floats(0, 1e15)),
+    min_size=1,
+    max_size=200,
+)
+
+
+@given(CASES, st.integers(1, 40))
+def test_every_trial_is_in_one_pack_of_its_kind(cases: list[tuple[int | None, int, float]], slots: int) -> None:
+    known = rehearsals(cases)
+    trials = TRIALS[: len(cases)]
+    found = packs(trials, known, slots)
+    assert sorted(each.trial_id for pack in found for each in pack) == sorted(each.trial_id for each in trials)
+    for pack in found:
+        kinds = {known[each.trial_id].pack for each in pack}
+        assert len(kinds) == 1 and len(pack) <= MOST_MEMBERS
+        if len(pack) > 1:
+            (only,) = kinds
+            assert isinstance(only, tuple) and len(pack) * only[0].bytes_per_member <= MOST_BYTES
+    if any(len(pack) > 1 for pack in found):
+        assert len(found) >= min(slots, len(trials))
+
+
+def test_all_devices_are_filled_and_the_longest_pack_leaves_room() -> None:
+    """Ten equal trials on two devices: five each at most, and none so long that one device waits for the other."""
+    known = rehearsals([(16, 1000, 1e9)] * 10)
+    found = packs(TRIALS[:10], known, 2)
+    assert max(map(len, found)) <= 5
+    seconds = [1000 * CPU_CORE.seconds_per_step + len(pack) * 1e9 / CPU_CORE.flops_per_second for pack in found]
+    assert max(seconds) <= LONGEST_SHARE * sum(seconds) / 2
+    assert [len(pack) for pack in packs(TRIALS[:3], known, 8)] == [1, 1, 1]
+
+
+def test_the_longest_come_first() -> None:
+    cases: list[tuple[int | None, int, float]] = [(None, 10, 1e9), (64, 1000, 1e9), (16, 10, 1e14), (None, 10, 1e13)]
+    known = rehearsals(cases)
+    assert packs(TRIALS[:4], known, 1) == tuple((TRIALS[place],) for place in (2, 3, 1, 0))
+    shuffled = random.Random(0).sample(TRIALS[:4], 4)
+    assert longest_first(shuffled, known) == tuple(TRIALS[place] for place in (2, 3, 1, 0))
+    assert longest_first(TRIALS[4:6], rehearsals([(16, 1, 1.0)] * 6)) == tuple(TRIALS[4:6]), "equal ones as declared"
+
+
+def test_neighbours_in_a_pack_take_about_equally_long() -> None:
+    known = rehearsals([(1024, 1000 * (1 + place % 2), 1e9) for place in range(20)])
+    for pack in packs(TRIALS[:20], known, 1):
+        assert pack == longest_first(pack, known)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 64])
+def test_what_no_pack_holds_trains_alone(slots: int) -> None:
+    known = rehearsals([(None, 100, 1e9)] * 5)
+    assert packs(TRIALS[:5], known, slots) == tuple((each,) for each in TRIALS[:5])
