@@ -88,6 +88,13 @@ def store(runtime: Runtime, empty_database: Path) -> RunStore:
 
 
 @pytest.fixture
+def made_store(tmp_path: Path, empty_database: Path) -> None:
+    """The store of commands with `--folder tmp_path` is there, with nothing in it: they need not make it themselves."""
+    (tmp_path / "store").mkdir()
+    shutil.copy(empty_database, tmp_path / "store")
+
+
+@pytest.fixture
 def small_trial() -> TrialSpec:
     """A second's work that still has several epochs, checkpoints in the middle of one, and label noise."""
     return TrialSpec(

@@ -75,6 +75,7 @@ def finished(folder: Path, study: str) -> int:
         return 0
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_refinement_that_is_killed_is_continued(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "peak.py").write_text(PEAK)
     command, arguments = [str(tmp_path / "peak.py")], ["--cpus", "1", "--folder", str(tmp_path)]
@@ -100,6 +101,7 @@ def test_a_refinement_that_is_killed_is_continued(tmp_path: Path, cache: Path) -
     assert "6 trials (6 done); to train 0" in run(cache, ["--plan", *arguments], command).stdout
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_search_that_is_killed_goes_on_to_the_number_it_was_to_draw(tmp_path: Path, cache: Path) -> None:
     study, arguments = "perceptron_trade_off", [*THREE, "--folder", str(tmp_path)]
     process = start(cache, arguments, SEARCH)
@@ -125,6 +127,7 @@ def test_a_search_that_is_killed_goes_on_to_the_number_it_was_to_draw(tmp_path: 
     assert "to draw 0, to train 0" in run(cache, [*arguments, "--plan"], SEARCH).stdout
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_pruned_trial_is_finished_and_said_to_be_pruned(tmp_path: Path, cache: Path) -> None:
     arguments = ["--num-trials", "4", "--epochs", "12", "--width", "2", "--prune-after", "80", "--sampler", "random"]
     result = run(cache, [*arguments, "--cpus", "1", "--folder", str(tmp_path)], SEARCH)
@@ -165,6 +168,7 @@ main(s)
 """
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_point_that_makes_no_trial_ends_the_search_in_one_line(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "no_trial.py").write_text(NO_TRIAL)
     result = run(cache, ["--cpus", "1", "--folder", str(tmp_path)], [str(tmp_path / "no_trial.py")])

@@ -1,6 +1,8 @@
 """What a person types: help, lists, plans, and every kind of bad input."""
 
+import os
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,17 @@ from cyclopts import App
 from rich.console import Console
 
 from measures.registry import Entry
-from sweeps.__main__ import DEFAULT_PARAMETER, Options, _command, gensweep
-from tests.command import GENSWEEP, run
+from sweeps.__main__ import DEFAULT_PARAMETER, Options, _command, gensweep, script
+from sweeps.double_descent import double_descent
+from tests.command import GENSWEEP, environment, run
+
+
+@pytest.fixture
+def nothing_set(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The surroundings of a command in a process of its own, for one in this process."""
+    for name in os.environ.keys() - environment(cache).keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GENSWEEP_CACHE", str(cache))
 
 
 @pytest.mark.parametrize(
@@ -27,11 +38,31 @@ from tests.command import GENSWEEP, run
         (["--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9"),
         (["--address", "somewhere"], "Ray address 'somewhere' is not valid"),
         (["--devices-per-trial", "1.5"], "devices per trial 1.5 is not valid: a whole number, or a fraction of a GPU"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_set")
+def test_bad_input_is_one_message_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    folder = tmp_path / "results"
+    with pytest.raises(SystemExit) as ended:  # as its entry point ends
+        sys.exit(script(double_descent)([*arguments, "--folder", str(folder)]))
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert message in " ".join((shown.out + shown.err).split())
+    assert "Traceback" not in shown.out + shown.err
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "epochs=0 is not valid: input should be greater than or equal to 1"),
         (["--devices-per-trial", "0.5"], "devices per trial 0.5 is not valid: there is no GPU to share"),
         (["--devices-per-trial", "1000"], "devices per trial 1000 is not valid: the cluster has"),
     ],
 )
-def test_bad_input_is_one_message_and_nothing_is_written(
+def test_so_it_is_in_a_process_of_its_own_also_where_the_cluster_decides(
     tmp_path: Path, cache: Path, arguments: list[str], message: str
 ) -> None:
     folder = tmp_path / "results"
@@ -59,10 +90,11 @@ def test_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path, cache: Pa
     assert not folder.exists()
 
 
-def test_the_paper_preset_validates_and_plans(tmp_path: Path, cache: Path) -> None:
-    result = run(cache, ["--preset", "paper", "--plan", "--folder", str(tmp_path / "results")])
-    assert result.returncode == 0, result.stderr
-    assert "64 trials (64 pending)" in result.stdout
+@pytest.mark.usefixtures("nothing_set")
+def test_the_paper_preset_validates_and_plans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--preset", "paper", "--plan", "--folder", str(tmp_path / "results")]
+    assert script(double_descent)(arguments) == 0
+    assert "64 trials (64 pending)" in capsys.readouterr().out
 
 
 @pytest.fixture

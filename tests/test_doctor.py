@@ -35,6 +35,7 @@ def made_long_ago(path: Path) -> None:
     os.utime(path, (then, then))
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_killed_driver_leaves_runs_that_the_doctor_ends_and_the_study_goes_on(
     tmp_path: Path, undisturbed: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

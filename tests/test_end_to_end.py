@@ -91,6 +91,7 @@ main(short_and_long)
 """
 
 
+@pytest.mark.usefixtures("made_store")
 def test_trials_are_measured_as_soon_as_their_checkpoints_are_stored(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "both.py").write_text(SHORT_AND_LONG)
     result = run(cache, ["--folder", str(tmp_path)], [str(tmp_path / "both.py")])
@@ -105,6 +106,7 @@ def test_trials_are_measured_as_soon_as_their_checkpoints_are_stored(tmp_path: P
     assert re.search(r"^2 CPU cores for .*, busy \d+% of the time$", result.stdout, flags=re.M)
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
@@ -117,6 +119,7 @@ def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undist
     assert_same_numbers(tmp_path, undisturbed)
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
@@ -129,6 +132,7 @@ def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undis
     assert_same_numbers(tmp_path, undisturbed)
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     process = start(cache, [*SMALL, "--devices-per-trial", "2", "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
@@ -156,6 +160,7 @@ def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undist
     assert_same_numbers(tmp_path, undisturbed)
 
 
+@pytest.mark.usefixtures("made_store")
 def test_a_trial_that_raises_leaves_the_others_alone(tmp_path: Path, cache: Path) -> None:
     # A width whose weights no machine can hold: the allocation fails inside the trial.
     arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--folder", str(tmp_path)]

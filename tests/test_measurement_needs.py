@@ -39,6 +39,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not count what a process may write to")
+@pytest.mark.usefixtures("made_store")
 def test_a_measurement_that_runs_out_of_memory_fails_alone_and_is_reported(tmp_path: Path, cache: Path) -> None:
     script = tmp_path / "needy.py"
     script.write_text(STUDY)

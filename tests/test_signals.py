@@ -51,6 +51,7 @@ class Interruptions:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.usefixtures("made_store")
 def test_a_signal_in_any_phase_ends_in_order_and_the_same_command_continues(
     number: signal.Signals, tmp_path: Path, undisturbed: Path, cache: Path
 ) -> None:

@@ -126,7 +126,7 @@ def test_quadrature_is_unbiased_and_its_standard_error_is_true(num_deflated: int
     matrix, exact = symmetric(eigenvalues), (np.maximum(eigenvalues, 0) / (np.maximum(eigenvalues, 0) + 0.5)).sum()
     pairs = top_eigenvalues(matrix, num_eigenvalues=num_deflated, seed=0, tolerance=1e-8) if num_deflated else None
     estimates = [
-        lanczos_quadrature(matrix, num_steps=60, num_probes=4, seed=seed, deflate=pairs).effective_dimensionality(0.5)
+        lanczos_quadrature(matrix, num_steps=40, num_probes=4, seed=seed, deflate=pairs).effective_dimensionality(0.5)
         for seed in range(100)
     ]
     values, stderrs = (np.array([getattr(e, name) for e in estimates]) for name in ("value", "stderr"))
