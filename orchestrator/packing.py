@@ -15,7 +15,7 @@ from workers.spec import TrialSpec
 Pack = tuple[TrialSpec, ...]
 
 MOST_MEMBERS = 64  # more gain nothing, and lose more when a process dies
-MOST_BYTES = 8 * 2**20  # of weights and what belongs to them: larger ones leave the cache of a core
+MOST_BYTES = 8 * 2**20  # of what its members compute on: more would not stay in a core's cache
 LONGEST_SHARE = 0.4  # of what each device has to do: so much may one pack be of it
 
 

@@ -15,7 +15,8 @@ from workers.tracking import RunStore
 ROOT = Path(__file__).parents[1]
 STUDY = ("sweeps/double_descent.py",)
 GENSWEEP = ("-m", "sweeps")
-SMALL = ("--widths", "2", "5", "--label-noise", "0.15", "--epochs", "30")
+SMALL = ("--widths", "2", "5", "--label-noise", "0.15", "--epochs", "60")
+STEPS = 2400  # of each of its trials
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -118,7 +119,7 @@ def has_trained(folder: Path, steps: int) -> bool:
         reached = [record.checkpoints[-1] for record in records(folder).values() if record.checkpoints]
     except (AssertionError, ValueError):  # the driver is still making the store
         return False
-    return any(steps <= step < 1200 for step in reached)
+    return any(steps <= step < STEPS for step in reached)
 
 
 def descendants(pid: int) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ TOY_SIZES = {
     "ablation": "--model mlp --examples 50 --orders 2 --points 3 --repeats 1 --threads 1",
     "cka": "--examples 40 --widths 5 60 --repeats 1 --threads 1",
     "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
-    "double_descent_mnist1d": "--widths 2 --epochs 1 --seeds 2",
+    "double_descent_mnist1d": "--widths 2 --label-noise 0 --epochs 1 --sampled-epochs 1 --seeds 2",
     "overhead": "--trials 3 --peer-trials 3 --few 2",
     "perturbation_svd": "--quick --threads 1",
     "refine": "--widths 2 5 12 --factor 2 --epochs 1",

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.cluster_processes import Deployment
-from tests.command import SMALL, STUDY, descendants, stored_histories, stored_runs, undisturbed_histories, wait_until
+from tests.command import (
+    SMALL,
+    STEPS,
+    STUDY,
+    descendants,
+    stored_histories,
+    stored_runs,
+    undisturbed_histories,
+    wait_until,
+)
 from tests.jobs import clean_checkout, ended, submit
 from tests.process import Process
 from workers.record import Point, Sample
@@ -37,7 +46,7 @@ class Services:
         """Whether each trial is in its middle."""
         experiment = self.store.find_study("double_descent")
         steps = [] if experiment is None else [run.checkpoints for run in self.store.runs(experiment, "trial")]
-        assert not any(1200 in each for each in steps), "one has ended before anything was lost"
+        assert not any(STEPS in each for each in steps), "one has ended before anything was lost"
         return len(steps) == 2 and all(len(each) > 3 for each in steps)
 
 

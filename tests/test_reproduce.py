@@ -25,7 +25,7 @@ def test_every_number_comes_again_and_what_was_touched_is_named(undisturbed: Pat
     assert store.read_json(judgement.run_id, "reproduction.json")["different"] == []
 
     touched = records(undisturbed)["width=0005 fraction=0.15 seed=0"]
-    place = f"artifacts/*/{touched.run_id}/artifacts/checkpoints/step-000001200/state.*"
+    place = f"artifacts/*/{touched.run_id}/artifacts/checkpoints/step-000002400/state.*"
     (weights,) = (undisturbed / "store").glob(place)
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -35,7 +35,7 @@ def test_every_number_comes_again_and_what_was_touched_is_named(undisturbed: Pat
         weights.write_bytes(whole)  # other tests compare with this study
     assert caught.returncode == 1, caught.stdout + caught.stderr
     assert "to train 0" in caught.stdout, "what has been reproduced is not done again"
-    assert "damaged: width=0005 fraction=0.15 seed=0: checkpoints/step-000001200/state.safetensors" in caught.stdout
+    assert "damaged: width=0005 fraction=0.15 seed=0: checkpoints/step-000002400/state.safetensors" in caught.stdout
     assert "not reproduced" in caught.stdout and "1 recorded checkpoints are damaged" in caught.stdout
 
 

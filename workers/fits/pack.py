@@ -36,9 +36,12 @@ class PackKind:
 
     @property
     def bytes_per_member(self) -> int:
-        """Of weights, gradients, and what the optimiser remembers."""
+        """Of weights, gradients, what the optimiser remembers, and a batch on its way through all layers and back."""
         slots = 2 if self.optimizer[0].startswith("Adam") else 1
-        return 4 * (2 + slots) * row_length(self.layers)
+        widths = [layer.weight[0] or layer.bias for layer in self.layers]
+        return 4 * (
+            (2 + slots) * row_length(self.layers) + self.batch_size * (padded(self.num_features) + 2 * sum(widths))
+        )
 
 
 def pack_kind(problem: Problem, plan: Plan) -> PackKind | None:
