@@ -214,7 +214,7 @@ def test_stacked_losses_are_the_losses(name: str) -> None:
     outputs = torch.randn(3, 5, 16, requires_grad=True)
     targets = torch.randn(3, 5) if num_classes is None else torch.randint(num_classes, (3, 5))
     means = [loss.mean(outputs[i, :, : loss.num_outputs], targets[i]) for i in range(3)]
-    (expected,) = torch.autograd.grad(sum(means), outputs)
+    (expected,) = torch.autograd.grad(torch.stack(means).sum(), outputs)
     found, slope = loss.stacked(outputs.detach(), targets)
     torch.testing.assert_close(found, torch.stack(means).detach())
     torch.testing.assert_close(slope, expected)

@@ -148,7 +148,8 @@ class DensePack:
             if of_bias is not None:
                 torch.sum(slope, dim=1, out=of_bias)
             if weight is not None and of_weight is not None:
-                torch.bmm(slope.mT, values[place], out=of_weight)
+                # Not into its place at once: for a place with gaps torch multiplies one matrix after the other.
+                of_weight.copy_(torch.bmm(slope.mT, values[place]))
                 slope = torch.bmm(slope, weight) if place > first else slope
             elif bias is None:
                 slope = DERIVATIVES[self.layers[place].kind](slope, values[place + 1])

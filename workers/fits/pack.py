@@ -102,7 +102,7 @@ def _attempt(left: dict[int, Member], number: int, action: Callable[[], None], e
 
 def _train_level(left: dict[int, Member], level: dict[int, Member], until: int | None, ended: Ended) -> None:
     """Members at one step, until one of them leaves, or they have come to the step at which others wait."""
-    stack = _Stack(list(level.values()))
+    stack = Stack(list(level.values()))
     while True:
         stack.step()
         for number, member in level.items():
@@ -111,7 +111,7 @@ def _train_level(left: dict[int, Member], level: dict[int, Member], until: int |
             return
 
 
-class _Stack:
+class Stack:
     """Members at one step, and the tensors that hold all of them."""
 
     def __init__(self, members: Sequence[Member]) -> None:
