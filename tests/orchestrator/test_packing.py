@@ -31,7 +31,7 @@ TRIALS = [trial(seed) for seed in range(200)]
 
 def kind(width: int) -> object:
     layers = (Layer("linear", (width, 48), width), Layer("relu"), Layer("linear", (16, width), 16))
-    return PackKind(layers, ("SGD", False, True), 40, 10, 100), Component("cross_entropy"), 4000
+    return PackKind(layers, ("SGD", False, True), 40, 10, 100, (), "float32"), Component("cross_entropy"), 4000
 
 
 def rehearsals(given: Sequence[tuple[int | None, int, float]]) -> dict[str, Rehearsal]:

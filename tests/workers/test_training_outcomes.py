@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from measures.registry import Component
 from tests.workers.memory_session import MemorySession
@@ -159,17 +160,32 @@ def test_dropout_and_augmentation_draw_anew_at_every_step(tmp_path: Path, runtim
     assert not torch.equal(entered[0], entered[1]) and not torch.equal(seen[0], seen[1])
 
 
-def test_tf32_is_for_the_steps_of_this_trial_alone(small_trial: TrialSpec, runtime: Runtime) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_tf32_is_for_the_steps_of_this_trial_alone(
+    packed: bool, small_trial: TrialSpec, tmp_path: Path, runtime: Runtime
+) -> None:
     def allowed() -> tuple[bool, bool]:
         return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
 
-    problem = build_problem(small_trial, runtime)
-    seen: set[tuple[bool, tuple[bool, bool]]] = set()
-    problem.network.module.register_forward_hook(lambda module, *_: seen.add((module.training, allowed())))
+    spec = small_trial if packed else watched_trial(tmp_path)
     plain, asked = MemorySession(frozenset()), MemorySession(frozenset())
-    train(small_trial, runtime, plain)
-    sgd(problem, asked, **{**dict(small_trial.fit.settings), "precision": "tf32"})
-    assert seen == {(True, (True, True)), (False, (False, False))}, "evaluation is in float32"
+    train(spec, runtime, plain)
+    reset_process(runtime)
+    problem = build_problem(spec, runtime)
+    seen: set[tuple[bool, bool]] = set()
+
+    def noted(outputs: Tensor, targets: Tensor) -> Tensor:
+        seen.add((outputs.requires_grad, allowed()[0]))
+        return problem.loss.mean(outputs, targets)
+
+    def noted_of_all(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        seen.add((True, allowed()[1]))
+        assert problem.loss.stacked is not None
+        return problem.loss.stacked(outputs, targets)
+
+    watched = dataclasses.replace(problem, loss=dataclasses.replace(problem.loss, mean=noted, stacked=noted_of_all))
+    sgd(watched, asked, **{**dict(spec.fit.settings), "precision": "tf32"})
+    assert seen == {(True, True), (False, False)}, "evaluation is in float32"
     assert asked.points == plain.points, "a CPU has none"
     assert allowed() == (False, False)
 

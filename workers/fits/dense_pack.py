@@ -121,9 +121,23 @@ class DensePack:
 
     def places(self, rows: Tensor, index: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """Each parameter of a network, and its place in a matrix of rows like `parameters`."""
-        stacked = (each for pair in self._stacked(rows) for each in pair if each is not None)
-        for parameter, each in zip(self._networks[index].parameters(), stacked, strict=True):
+        for parameter, each in zip(self._networks[index].parameters(), self._each(rows), strict=True):
             yield parameter, each[(index, *(slice(size) for size in parameter.shape))]
+
+    def of_all(self, parameter: nn.Parameter) -> nn.Parameter:
+        """What the first network's parameter is for all networks, (networks, *its padded shape), with its gradient."""
+        for own, weights, gradients in zip(
+            self._networks[0].parameters(), self._each(self.parameters), self._each(self.gradients), strict=True
+        ):
+            if own is parameter:
+                found = nn.Parameter(weights, requires_grad=False)
+                found.grad = gradients
+                return found
+        raise ValueError("no parameter of the first network")
+
+    def _each(self, rows: Tensor) -> Iterator[Tensor]:
+        """Of each parameter of a network, in its order, those of all networks."""
+        return (each for pair in self._stacked(rows) for each in pair if each is not None)
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         """The inputs (networks, n, padded features) and what each layer makes of them."""

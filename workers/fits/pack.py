@@ -5,7 +5,7 @@ numbers are the same whatever it was packed with, also with nothing. Members tha
 train apart, those that are behind catching up.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from measures.inputs import Split
+from measures.registry import Component
 from workers.fits.dense_pack import DensePack, Layer, chain, padded, row_length
 from workers.fits.member import Member, Plan
 from workers.fits.outcome import Outcome
 from workers.fits.pack_optimizer import PackOptimizer, optimizer_kind
+from workers.fits.precision import Precision, matrix_products
+from workers.online.of_bias import OfBias, stacked
 from workers.online.online import Step
 from workers.problem import Problem
 
@@ -33,6 +36,8 @@ class PackKind:
     num_features: int
     num_outputs: int
     batch_size: int
+    online: tuple[Component, ...]
+    precision: Precision
 
     @property
     def bytes_per_member(self) -> int:
@@ -47,11 +52,13 @@ class PackKind:
 def pack_kind(problem: Problem, plan: Plan) -> PackKind | None:
     """The kind of packs that can hold the training; None if there is none."""
     layers, optimizer = chain(problem.network.module), optimizer_kind(problem.make_optimizer())
-    alone = problem.gang.size > 1 or problem.augment is not None or plan.precision != "float32"
+    alone = problem.gang.size > 1 or problem.augment is not None or plan.precision == "bfloat16"
     if alone or layers is None or optimizer is None or problem.loss.stacked is None:
         return None
     num_features = problem.train.inputs[0].numel()
-    return PackKind(layers, optimizer, num_features, problem.loss.num_outputs, plan.batch_size)
+    return PackKind(
+        layers, optimizer, num_features, problem.loss.num_outputs, plan.batch_size, plan.online, plan.precision
+    )
 
 
 def train_packed(members: Sequence[Member], ended: Ended) -> None:
@@ -102,13 +109,26 @@ def _attempt(left: dict[int, Member], number: int, action: Callable[[], None], e
 
 def _train_level(left: dict[int, Member], level: dict[int, Member], until: int | None, ended: Ended) -> None:
     """Members at one step, until one of them leaves, or they have come to the step at which others wait."""
-    stack = Stack(list(level.values()))
+    try:
+        stack = Stack(list(level.values()))
+    except Exception as error:
+        return _end_all(left, level, error, ended)
     while True:
-        stack.step()
+        try:
+            stack.step()
+        except Exception as error:
+            return _end_all(left, level, error, ended)
         for number, member in level.items():
             _attempt(left, number, member.ended_step, ended)
         if any(number not in left or member.is_over or member.step == until for number, member in level.items()):
-            return
+            return None
+
+
+def _end_all(left: dict[int, Member], level: Iterable[int], error: Exception, ended: Ended) -> None:
+    """What fails for all of them at once, such as memory, is the failure of each."""
+    for number in level:
+        del left[number]
+        ended(number, error)
 
 
 class Stack:
@@ -128,17 +148,26 @@ class Stack:
         )
         for index, member in enumerate(members):
             member.running_loss, member.running_wrong = self.running_loss[index], self.running_wrong[index]
+        self.online = dict(self._online())
         self.order = torch.empty(0)
         self.epoch = -1
+
+    def _online(self) -> Iterator[tuple[str, OfBias]]:
+        """The online measures that are taken of all members in one go."""
+        for name in self.members[0].online:
+            each = [measure for member in self.members if isinstance(measure := member.online[name], OfBias)]
+            if len(each) == len(self.members) and each[0].is_stackable:
+                yield name, stacked(each, self.networks.of_all)
 
     def step(self) -> None:
         """Move the weights of all by one batch."""
         batch = self._batch()
         targets = self.targets.gather(1, batch)
         inputs = self.inputs.index_select(0, (batch + self.offsets).flatten()).unflatten(0, batch.shape)
-        values = self.networks.forward(inputs)
-        losses, slope = self.stacked_loss(values[-1], targets)
-        self.networks.backward(values, slope)
+        with matrix_products(self.members[0].plan.precision):
+            values = self.networks.forward(inputs)
+            losses, slope = self.stacked_loss(values[-1], targets)
+            self.networks.backward(values, slope)
         rates = [member.base_rates[0] * member.rate_factor for member in self.members]
         self.optimizer.step(rates)
         outputs = values[-1][..., : self.loss.num_outputs]
@@ -146,9 +175,13 @@ class Stack:
         if self.loss.predict is not None:
             wrong = self.loss.predict(outputs.flatten(0, 1)).view_as(targets) != targets
             self.running_wrong += wrong.sum(dim=1)
+        if self.online:
+            all_rates = torch.tensor(rates, dtype=torch.float64, device=targets.device)
+            for each in self.online.values():
+                each.update(Step(all_rates, outputs, targets))
         for index, member in enumerate(self.members):
-            for each in member.online.values():
-                each.update(Step(rates[index], outputs[index], targets[index]))
+            for name in member.online.keys() - self.online.keys():
+                member.online[name].update(Step(rates[index], outputs[index], targets[index]))
 
     def _batch(self) -> Tensor:
         """Numbers of the examples of the step about to be taken, (members, n)."""

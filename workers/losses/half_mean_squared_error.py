@@ -18,7 +18,7 @@ def _mean(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def _slope(outputs: Tensor, targets: Tensor) -> Tensor:
-    return (outputs[:, 0] - targets).abs()
+    return (outputs[..., 0] - targets).abs()
 
 
 def _stacked(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

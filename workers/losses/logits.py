@@ -33,7 +33,7 @@ def _positive(outputs: Tensor) -> Tensor:
 def _slope(outputs: Tensor, targets: Tensor, divisor: float) -> Tensor:
     """1 / |1 - y - f| over the divisor, for f the sigmoid of the output, exact also where f is close to 0 or 1."""
     sign = 2 * targets.to(outputs.dtype) - 1
-    return (1 + torch.exp(-sign * outputs[:, 0])) / divisor
+    return (1 + torch.exp(-sign * outputs[..., 0])) / divisor
 
 
 def _stacked(outputs: Tensor, targets: Tensor, divisor: float) -> tuple[Tensor, Tensor]:

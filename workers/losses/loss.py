@@ -13,10 +13,11 @@ class Loss:
     `mean` is the mean over the examples; `predict` gives the class of every row of outputs, and is None in regression,
     where there is no error. `slope` is the absolute derivative (n,) of every example's loss with respect to the
     network's function: its output, or the sigmoid of that where the loss takes the sigmoid; it is None where the
-    function has more than one component. `stacked` is the same loss for many networks at once, and its derivative: of
-    outputs (networks, n, at least num_outputs), of which those that are too many are ignored, and targets (networks, n)
-    it gives the means (networks,) and, in the shape of the outputs, the derivative of each; it is None for a loss that
-    is not computed so.
+    function has more than one component. It takes further dimensions in front.
+
+    `stacked` is the same loss for many networks at once, and its derivative: of outputs (networks, n, at least
+    num_outputs), of which those that are too many are ignored, and targets (networks, n) it gives the means (networks,)
+    and, in the shape of the outputs, the derivative of each. It is None for a loss that is not computed so.
     """
 
     num_outputs: int

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
+from workers.online.of_bias import OfBias
 from workers.online.online import Online, Step
 from workers.online.series import Series
 
@@ -34,12 +35,16 @@ def bias_trajectory(network: Network, loss: Loss, *, layer: str | None = None) -
     ||b1(t+1) - b1(t)|| / α.
     A diverging training makes any of them infinite or NaN. `layer` names another layer than the first with a bias.
     """
-    return _BiasTrajectory(first_bias(network.module, layer)[1], loss.slope)
+    # The slope of a regression is a difference, which rounds alike everywhere; that of a sigmoid takes an exponential.
+    is_exact = loss.slope is None or loss.predict is None
+    return _BiasTrajectory(first_bias(network.module, layer)[1], loss.slope, is_exact)
 
 
-class _BiasTrajectory:
-    def __init__(self, bias: nn.Parameter, slope: Callable[[Tensor, Tensor], Tensor] | None) -> None:
-        self.bias, self.slope = bias, slope
+class _BiasTrajectory(OfBias):
+    def __init__(self, bias: nn.Parameter, slope: Callable[[Tensor, Tensor], Tensor] | None, is_exact: bool) -> None:
+        super().__init__(bias)
+        self.slope = slope
+        self.is_stackable = is_exact
         self.unnormalised, self.normalised = Series(bias.device), Series(bias.device)
         self.state = {f"unnormalised.{name}": tensor for name, tensor in self.unnormalised.state.items()}
         if slope is not None:
@@ -47,14 +52,14 @@ class _BiasTrajectory:
             self.state["skipped"] = torch.zeros((), dtype=torch.int64, device=bias.device)
 
     def update(self, step: Step) -> None:
-        length = torch.linalg.vector_norm(_gradient_of(self.bias), dtype=torch.float64)
+        length = torch.linalg.vector_norm(self.gradient, dim=-1, dtype=torch.float64)
         self.unnormalised.add(length)
         if self.slope is None:
             return
-        if len(step.outputs) != 1:  # the gradient of a mean says nothing about the slope at any one example
+        if step.outputs.shape[-2] != 1:  # the gradient of a mean says nothing about the slope at any one example
             self.normalised.add(torch.full_like(length, torch.nan))
             return
-        slope = self.slope(step.outputs.double(), step.targets)[0]
+        slope = self.slope(step.outputs.double(), step.targets)[..., 0]
         skipped = slope == 0
         self.normalised.add((length / slope).masked_fill(skipped, 0), ~skipped)
         self.state["skipped"] += skipped
@@ -66,10 +71,3 @@ class _BiasTrajectory:
         skipped = float(self.state["skipped"].item())
         self.state["skipped"].zero_()
         return {**self.normalised.summarise(), "skipped": skipped, **numbers}
-
-
-def _gradient_of(bias: nn.Parameter) -> Tensor:
-    """The gradient that the last step used."""
-    if bias.grad is None:
-        raise ValueError("the bias has no gradient: its layer takes no part in the loss; name another `layer`")
-    return bias.grad

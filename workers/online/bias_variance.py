@@ -8,6 +8,7 @@ from torch import nn
 from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
+from workers.online.of_bias import OfBias
 from workers.online.online import Online, Step
 
 
@@ -22,11 +23,11 @@ def bias_variance(network: Network, _loss: Loss, *, layer: str | None = None) ->
     return _BiasVariance(first_bias(network.module, layer)[1])
 
 
-class _BiasVariance:
+class _BiasVariance(OfBias):
     """Welford's recurrence: the mean, and the sum of the squared distances from it, without storing the values."""
 
     def __init__(self, bias: nn.Parameter) -> None:
-        self.bias = bias
+        super().__init__(bias)
         self.state = {
             "mean": torch.zeros_like(bias, dtype=torch.float64),
             "squares": torch.zeros((), dtype=torch.float64, device=bias.device),
@@ -35,11 +36,11 @@ class _BiasVariance:
         }
 
     def update(self, step: Step) -> None:
-        value = self.bias.detach().double()
+        value, mean = self.value, self.vector(self.state["mean"])
         self.state["count"] += 1
-        before = value - self.state["mean"]
-        self.state["mean"] += before / self.state["count"]
-        self.state["squares"] += (before * (value - self.state["mean"])).sum()
+        before = value - mean
+        mean += before / self.state["count"].unsqueeze(-1)
+        self.state["squares"] += (before * (value - mean)).sum(dim=-1)
         self.state["rates"] += step.learning_rate
 
     def summarise(self) -> dict[str, float]:

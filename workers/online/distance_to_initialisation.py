@@ -7,6 +7,7 @@ from measures.distance_to_initialisation import tensor_distance
 from measures.first_bias import first_bias
 from workers.losses.loss import Loss
 from workers.models.network import Network
+from workers.online.of_bias import OfBias
 from workers.online.online import Online, Step
 from workers.online.series import Series
 
@@ -25,9 +26,11 @@ def distance_to_initialisation(
     return _Distance(first_bias(network.module, layer)[1], trainable if all_parameters else {})
 
 
-class _Distance:
+class _Distance(OfBias):
     def __init__(self, bias: nn.Parameter, parameters: dict[str, nn.Parameter]) -> None:
-        self.bias, self.parameters = bias, parameters
+        super().__init__(bias)
+        self.parameters = parameters
+        self.is_stackable = not parameters
         self.series = Series(bias.device)
         self.state = {
             **self.series.state,
@@ -36,7 +39,8 @@ class _Distance:
         }
 
     def update(self, step: Step) -> None:
-        self.series.add(tensor_distance(self.bias, self.state["initial_bias"]))
+        initial = self.vector(self.state["initial_bias"])
+        self.series.add(torch.linalg.vector_norm(self.value - initial, dim=-1))
 
     def summarise(self) -> dict[str, float]:
         epoch = self.series.summarise()

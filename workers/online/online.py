@@ -15,10 +15,11 @@ from torch import Tensor
 class Step:
     """An optimiser step, seen after it was taken, with the gradients it used still in `.grad`.
 
-    `outputs` (n, num_outputs), detached, and `targets` (n,) are those of the batch, before the step.
+    `outputs` (n, num_outputs), detached, and `targets` (n,) are those of the batch, before the step. Of many networks
+    at once (`workers.online.of_bias`) all three have a first dimension more.
     """
 
-    learning_rate: float
+    learning_rate: float | Tensor
     outputs: Tensor
     targets: Tensor
 
