@@ -5,6 +5,7 @@ other hand a pack holds one device, and the others should not wait for it at the
 stay in a core's cache.
 """
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
 from workers.cost import CPU_CORE, Rate
@@ -16,30 +17,39 @@ Pack = tuple[TrialSpec, ...]
 
 MOST_MEMBERS = 64  # more gain nothing, and lose more when a process dies
 MOST_BYTES = 8 * 2**20  # of what its members compute on: more would not stay in a core's cache
-LONGEST_SHARE = 0.4  # of what each device has to do: so much may one pack be of it
+MEMBER_SECONDS = 6e-5  # of a step, beside the arithmetic: copies, sums, the loss (docs/performance.md)
+SHORT = 0.4  # of what each device has to do: packs that are all as short as this leave little idle at the end
 
 
 def packs(
     trials: Iterable[TrialSpec], rehearsals: Mapping[str, Rehearsal], slots: int, rate: Rate = CPU_CORE
 ) -> tuple[Pack, ...]:
-    """The trials in packs, the longest first; `rehearsals` by trial id, `slots` packs train at once."""
+    """The trials in packs, the longest first, so that all are done soonest.
+
+    `rehearsals` by trial id; `slots` packs train at once. Begins with packs as large as may be, and halves the longest
+    again and again, which fills the devices better and costs more calls; of all that it comes by it takes the best.
+    """
     kinds: dict[object, list[TrialSpec]] = {}
-    alone: list[Pack] = []
+    found: list[Pack] = []
     for trial in longest_first(trials, rehearsals, rate):
         kind = rehearsals[trial.trial_id].pack
         if kind is None:
-            alone.append((trial,))
+            found.append((trial,))
         else:
             kinds.setdefault(kind, []).append(trial)
-    found = alone + [pack for kind, members in kinds.items() for pack in _cut(members, _most_members(kind))]
-    while True:
-        seconds = {pack: _seconds(pack, rehearsals, rate) for pack in found}
-        longest = max((pack for pack in found if len(pack) > 1), key=lambda pack: seconds[pack], default=None)
-        fair = LONGEST_SHARE * sum(seconds.values()) / slots
-        if longest is None or (seconds[longest] <= fair and len(found) >= slots):
-            return tuple(sorted(found, key=lambda pack: -seconds[pack]))
-        found.remove(longest)
-        found += _cut(longest, (len(longest) + 1) // 2)
+    found += [pack for kind, members in kinds.items() for pack in _cut(members, _most_members(kind))]
+    seconds = {pack: _seconds(pack, rehearsals, rate) for pack in found}
+    best, soonest = found, _until_done(seconds.values(), slots)
+    while (
+        longest := max((pack for pack in seconds if len(pack) > 1), key=seconds.__getitem__, default=None)
+    ) is not None:
+        if len(seconds) >= slots and seconds[longest] <= SHORT * sum(seconds.values()) / slots:
+            break
+        del seconds[longest]
+        seconds |= {half: _seconds(half, rehearsals, rate) for half in _cut(longest, (len(longest) + 1) // 2)}
+        if (done := _until_done(seconds.values(), slots)) < soonest:
+            best, soonest = list(seconds), done
+    return tuple(sorted(best, key=lambda pack: -_seconds(pack, rehearsals, rate)))
 
 
 def longest_first(
@@ -64,4 +74,12 @@ def _seconds(pack: Pack, rehearsals: Mapping[str, Rehearsal], rate: Rate) -> flo
     """Arithmetic adds up, calls are shared."""
     costs = [rehearsals[trial.trial_id].cost for trial in pack]
     calls = max(cost.steps for cost in costs) * rate.seconds_per_step
-    return calls + sum(cost.flops for cost in costs) / rate.flops_per_second
+    return calls + sum(cost.steps * MEMBER_SECONDS + cost.flops / rate.flops_per_second for cost in costs)
+
+
+def _until_done(seconds: Iterable[float], slots: int) -> float:
+    """When the last device is free, if each takes the longest pack that is left."""
+    busy = [0.0] * slots
+    for each in sorted(seconds, reverse=True):
+        heapq.heapreplace(busy, busy[0] + each)
+    return max(busy)

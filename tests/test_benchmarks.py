@@ -19,6 +19,7 @@ TOY_SIZES = {
     "overhead": "--trials 3 --peer-trials 3 --few 2",
     "perturbation_svd": "--quick --threads 1",
     "refine": "--widths 2 5 12 --factor 2 --epochs 1",
+    "replicates": "--cases sinusoid --epochs 1",
     "scale": "--sizes 2",
     "store_costs": "--writers 2 --seconds 0.5",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",

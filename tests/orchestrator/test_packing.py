@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measures.registry import Component
-from orchestrator.packing import LONGEST_SHARE, MOST_BYTES, MOST_MEMBERS, longest_first, packs
+from orchestrator.packing import MOST_BYTES, MOST_MEMBERS, longest_first, packs
 from workers.cost import CPU_CORE, Cost
 from workers.fits.dense_pack import Layer
 from workers.fits.pack import PackKind
@@ -61,18 +61,26 @@ def test_every_trial_is_in_one_pack_of_its_kind(cases: list[tuple[int | None, in
         if len(pack) > 1:
             (only,) = kinds
             assert isinstance(only, tuple) and len(pack) * only[0].bytes_per_member <= MOST_BYTES
-    if any(len(pack) > 1 for pack in found):
-        assert len(found) >= min(slots, len(trials))
 
 
-def test_all_devices_are_filled_and_the_longest_pack_leaves_room() -> None:
-    """Ten equal trials on two devices: five each at most, and none so long that one device waits for the other."""
-    known = rehearsals([(16, 1000, 1e9)] * 10)
-    found = packs(TRIALS[:10], known, 2)
-    assert max(map(len, found)) <= 5
-    seconds = [1000 * CPU_CORE.seconds_per_step + len(pack) * 1e9 / CPU_CORE.flops_per_second for pack in found]
-    assert max(seconds) <= LONGEST_SHARE * sum(seconds) / 2
-    assert [len(pack) for pack in packs(TRIALS[:3], known, 8)] == [1, 1, 1]
+def test_equal_trials_fill_all_devices() -> None:
+    """Few calls and much arithmetic, or the other way round: on two devices five of ten each, and none waits."""
+    for flops in (1e3, 1e12):
+        assert [len(pack) for pack in packs(TRIALS[:10], rehearsals([(16, 1000, flops)] * 10), 2)] == [5, 5]
+    assert [len(pack) for pack in packs(TRIALS[:3], rehearsals([(16, 1000, 1e9)] * 3), 8)] == [1, 1, 1]
+
+
+def test_one_long_trial_leaves_the_other_device_to_all_others() -> None:
+    known = rehearsals([(None, 10**5, 1e9), *[(16, 1000, 1e3)] * 20])
+    assert [len(pack) for pack in packs(TRIALS[:21], known, 2)] == [1, 20]
+
+
+def test_a_pack_is_halved_where_devices_would_wait_for_it() -> None:
+    """Arithmetic alone: thirty equal trials of one kind beside one of another that takes as long as ten of them."""
+    known = rehearsals([(None, 1, 1e13), *[(16, 1, 1e12)] * 30])
+    found = packs(TRIALS[:31], known, 2)
+    seconds = [sum(known[each.trial_id].cost.flops for each in pack) / CPU_CORE.flops_per_second for pack in found]
+    assert max(seconds) <= 20 * 1e12 / CPU_CORE.flops_per_second * 1.01
 
 
 def test_the_longest_come_first() -> None:
