@@ -6,6 +6,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from matplotlib.artist import Artist
@@ -34,6 +35,7 @@ from orchestrator.presentation import PALETTE, Panel, Presentation, Series
 LOCATED = {"threshold": "interpolation threshold", "turn": "turning point"}  # by the number of a finding
 MINIMUM_TICKS = 3
 BOUND_SIZE = 9
+BREADTH = 0.4  # of the series beside one another at a name, whose neighbour is 1 away
 FEW_DECADES = 1e3
 MOST_LABELS = 9
 MOST_TICKS = 100  # of a grid; more are a bar, and take Matplotlib longer than all else
@@ -86,9 +88,10 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
     drawn = [series for series in panel.series if column.curves[series.quantity].points]
     for series in drawn:
         colour, marker = styles[series]
-        curve = column.curves[series.quantity]
-        artists = _draw_curve(axes, curve, column.xs, colour, marker, _line(x))
-        spots = [Spot(point.x, point.mean, told(point, x)) for point in curve.points]
+        curve, aside = column.curves[series.quantity], _aside(x, panel, series)
+        moved = replace(curve, points=tuple(replace(point, x=point.x + aside) for point in curve.points))
+        artists = _draw_curve(axes, moved, [at + aside for at in column.xs], colour, marker, _line(x))
+        spots = [Spot(point.x + aside, point.mean, told(point, x)) for point in curve.points]
         tell(artists, _tags(series), f"{panel.label}: {series.label}\n{column.label}", spots)
     if not drawn:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
@@ -96,6 +99,12 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
     if panel.log and hidden:
         note = f"{hidden} at or below 0: not on a log axis"
         axes.text(0.02, 0.04, note, transform=axes.transAxes, fontsize=7.5, color=THRESHOLD_COLOUR)
+
+
+def _aside(x: Axis, panel: Panel, series: Series) -> float:
+    """How far right of a name a series stands, so that none hides another of the same value; on a scale nowhere."""
+    last = len(panel.series) - 1
+    return BREADTH * (panel.series.index(series) / last - 0.5) if x.names and last else 0.0
 
 
 def _tags(series: Series) -> Tags:
