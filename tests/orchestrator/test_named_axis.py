@@ -98,7 +98,7 @@ def test_points_of_equal_value_stand_side_by_side_at_their_name() -> None:
     table = results(RISING)
     alike = tuple(replace(row, quantity="running") for row in table.rows)
     drawing = figure(curves(replace(table, rows=(*table.rows, *alike)), presentation), presentation, ())
-    places = {round(float(x), 6) for line in drawing.axes[0].lines for x in line.get_xdata(orig=False)}
+    places = {round(float(x), 6) for line in drawing.axes[0].lines for x in np.asarray(line.get_xdata(orig=False))}
     assert sorted(places) == [-0.2, 0.0, 0.2, 0.8, 1.0, 1.2, 1.8, 2.0, 2.2]
 
 
