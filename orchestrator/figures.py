@@ -6,11 +6,13 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.markers import CARETUPBASE
 from matplotlib.ticker import (
     FixedFormatter,
@@ -34,6 +36,10 @@ from orchestrator.presentation import PALETTE, Panel, Presentation, Series
 LOCATED = {"threshold": "interpolation threshold", "turn": "turning point"}  # by the number of a finding
 MINIMUM_TICKS = 3
 BOUND_SIZE = 9
+SIZE, SIZE_STEP = 4.5, 1.6  # of a marker, in points
+WIDTH, WIDTH_STEP = 1.3, 1.1  # of a line
+MOST_BELOW = 2
+BREADTH = 0.4  # of the series beside one another at a name, whose neighbour is 1 away
 FEW_DECADES = 1e3
 MOST_LABELS = 9
 MOST_TICKS = 100  # of a grid; more are a bar, and take Matplotlib longer than all else
@@ -86,9 +92,11 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
     drawn = [series for series in panel.series if column.curves[series.quantity].points]
     for series in drawn:
         colour, marker = styles[series]
-        curve = column.curves[series.quantity]
-        artists = _draw_curve(axes, curve, column.xs, colour, marker, _line(x))
-        spots = [Spot(point.x, point.mean, told(point, x)) for point in curve.points]
+        below = _below(x, panel, series)
+        curve, aside = column.curves[series.quantity], _aside(x, panel, series)
+        moved = replace(curve, points=tuple(replace(point, x=point.x + aside) for point in curve.points))
+        artists = _draw_curve(axes, moved, [at + aside for at in column.xs], colour, marker, _line(x), below)
+        spots = [Spot(point.x + aside, point.mean, told(point, x)) for point in curve.points]
         tell(artists, _tags(series), f"{panel.label}: {series.label}\n{column.label}", spots)
     if not drawn:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center", color=THRESHOLD_COLOUR)
@@ -98,11 +106,24 @@ def _draw(axes: Axes, x: Axis, panel: Panel, column: Column, styles: Mapping[Ser
         axes.text(0.02, 0.04, note, transform=axes.transAxes, fontsize=7.5, color=THRESHOLD_COLOUR)
 
 
+def _aside(x: Axis, panel: Panel, series: Series) -> float:
+    """How far right of a name a series stands, so that none hides another of the same value; on a scale nowhere."""
+    last = len(panel.series) - 1
+    return BREADTH * (panel.series.index(series) / last - 0.5) if x.names and last else 0.0
+
+
+def _below(x: Axis, panel: Panel, series: Series) -> int:
+    """How many steps broader a series is drawn than the last, so that none of the same values hides it from below."""
+    return 0 if x.names else min(MOST_BELOW, len(panel.series) - 1 - panel.series.index(series))
+
+
 def _tags(series: Series) -> Tags:
     return {"series": f"{series.quantity} {series.label}"}
 
 
-def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str, line: str) -> Sequence[Artist]:
+def _draw_curve(
+    axes: Axes, curve: Curve, xs: Sequence[float], colour: str, marker: str, line: str, below: int
+) -> Sequence[Artist]:
     """The points with their error bars; the line, if there is one, breaks where a declared x has no value.
 
     A point that is only a bound has no error bar, and an arrowhead upon it.
@@ -115,6 +136,8 @@ def _draw_curve(axes: Axes, curve: Curve, xs: Sequence[float], colour: str, mark
         color=colour,
         marker=marker,
         linestyle=line,
+        linewidth=WIDTH + WIDTH_STEP * below,
+        markersize=SIZE + SIZE_STEP * below,
         markeredgecolor="white",
         markeredgewidth=0.4,
         elinewidth=1,
@@ -161,12 +184,17 @@ def _mark(axes: Axes, located: tuple[str, float] | None) -> None:
 def _label_row(row: Sequence[Axes], x: Axis, panel: Panel, styles: Mapping[Series, tuple[str, str]]) -> None:
     row[0].set_ylabel(wrapped(panel.label, LABEL_CHARACTERS))
     last = row[-1]
-    lines = [
-        last.plot([], [], color=styles[each][0], marker=styles[each][1], linestyle=_line(x))[0] for each in panel.series
-    ]
+    lines = [_key(last, styles[each], _line(x), _below(x, panel, each)) for each in panel.series]
     labels = [wrapped(each.label, LEGEND_CHARACTERS) for each in panel.series]
     legend = last.legend(lines, labels, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     tell_keys(legend, [_tags(each) for each in panel.series])
+
+
+def _key(axes: Axes, look: tuple[str, str], line: str, below: int) -> Line2D:
+    """What stands for a series in the legend: the same line and marker."""
+    (key,) = axes.plot([], [], color=look[0], marker=look[1], linestyle=line)
+    key.set(linewidth=WIDTH + WIDTH_STEP * below, markersize=SIZE + SIZE_STEP * below)
+    return key
 
 
 def _label_column(

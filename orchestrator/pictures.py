@@ -123,7 +123,8 @@ def _caption(part: Part) -> str:
     if any(point.at_least for column in part.columns for curve in column.curves.values() for point in curve.points):
         bars += " An arrowhead is on a mean that is a lower bound, because a trial ended before it got there."
     if part.names:
-        return bars
+        several = any(len(panel.series) > 1 for panel in part.presentation.panels)
+        return f"{bars} Points of one name stand side by side, so that none hides another." if several else bars
     located = any("threshold" in finding.numbers for finding in part.findings)
     threshold = " The dashed line marks the interpolation threshold." if located else ""
     turned = any("turn" in finding.numbers for finding in part.findings)

@@ -20,11 +20,20 @@ the smallest rectangle around them, here a little smaller than the published one
 
 `--preset paper` is the published protocol with 10 replicates; the paper shows one network. It has not been run.
 
-`--preset quick` takes a quarter of the epochs at four times the rate, a grid of 100 x 100 and 3 replicates. It has not
-been run yet. After 10 epochs on a grid of 60 x 60, two networks, November 2026: 328 ± 65 regions (306 ± 65 before
-training, 1.075 ± 0.016 times as many within a network), 88 ± 14 patterns with training points; 0.78 ± 0.02 of the plane
-in these, 0.05 bounded, 0.17 ± 0.02 without a bound; every bound held, at 3.2 ± 0.3 times the slope on average. A linear
-programme took about 0.02 s.
+`--preset quick` takes a quarter of the epochs at four times the rate, a grid of 100 x 100 and 3 replicates. Run once,
+November 2026: 5.5 minutes on two cores, a tenth of which went to other work; 9.7 core-minutes. The four claims hold.
+Means ± 1 standard error over 3 networks, train loss 0.002, 0.002 and 0.011:
+
+                                     before training    after
+    regions                          407 ± 60           546 ± 56       1.36 ± 0.09 times as many within a network
+    share with training points       0.763 ± 0.024      0.634 ± 0.032  107 ± 9 patterns
+    share with a bound               0.056 ± 0.012      0.088 ± 0.028
+    share without a bound            0.182 ± 0.012      0.278 ± 0.038
+    mean local Lipschitz constant    0.163 ± 0.017      0.755 ± 0.086  0.749 ± 0.089 at training points
+
+Every bound held; off the trained regions it is 3.8 ± 0.8 times the slope on average, and it says nothing of three
+quarters of the plane that is there. Of the growth, 95 % comes after step 1,000 of 50,000, when the slope grows, too; it
+is 1.18, 1.42 and 1.49 in the three networks.
 """
 
 from collections.abc import Mapping
@@ -121,7 +130,7 @@ GROWTH, START = "regions/growth", "regions/start"
 def presentation(resolution: int, frequencies: tuple[float, ...]) -> Presentation:
     """The map of one network, and what the regions come to over the training and at its end."""
     grid = f"{resolution} x {resolution} grid"
-    names = {f"{frequency:g}": {"dataset.omega": frequency} for frequency in frequencies}
+    names = {f"w={frequency:g}": {"dataset.omega": frequency} for frequency in frequencies}
     return Presentation(
         x=Axis("dataset.omega", "frequency", names=names),
         courses=Courses(

@@ -97,6 +97,17 @@ def test_a_line_breaks_where_a_value_is_missing() -> None:
     assert np.isnan(heights).tolist() == [False, True, False]
 
 
+def test_of_two_curves_with_the_same_values_the_lower_one_is_broader_as_is_its_key() -> None:
+    presentation = replace(PRESENTATION, panels=(Panel("loss", (Series("test/loss", "a"), Series("test/loss", "b"))),))
+    (axes,) = drawn(table({"test/loss": [[3.0, 1.0, 2.0]]}, (2, 3, 4)), presentation).axes
+    legend = axes.get_legend()
+    assert legend is not None
+    lower, upper = [line for line in axes.get_lines() if line.get_linestyle() == "-"][:2]
+    for first, second in ((lower, upper), legend.get_lines()):
+        assert first.get_linewidth() > second.get_linewidth()
+        assert first.get_markersize() > second.get_markersize()
+
+
 def test_what_a_log_axis_cannot_show_is_counted_on_it() -> None:
     presentation = replace(PRESENTATION, panels=(Panel("error", (Series("train/error", "train"),), log=True),))
     drawing = drawn(table({"train/error": [[0.5, 0.1, 0.0, 0.0]]}, (2, 3, 4, 5)), presentation)

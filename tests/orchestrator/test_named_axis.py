@@ -92,6 +92,16 @@ def test_the_ticks_are_the_names_and_no_line_joins_the_points() -> None:
     assert {line.get_linestyle() for line in (axes.lines[0], *legend.get_lines())} == {"None"}
 
 
+def test_points_of_equal_value_stand_side_by_side_at_their_name() -> None:
+    panel = Panel("steps", (Series("steps", "exact"), Series("running", "running"), Series("steps", "once more")))
+    presentation = replace(PRESENTATION, panels=(panel,), claims=())
+    table = results(RISING)
+    alike = tuple(replace(row, quantity="running") for row in table.rows)
+    drawing = figure(curves(replace(table, rows=(*table.rows, *alike)), presentation), presentation, ())
+    places = {round(float(x), 6) for line in drawing.axes[0].lines for x in np.asarray(line.get_xdata(orig=False))}
+    assert sorted(places) == [-0.2, 0.0, 0.2, 0.8, 1.0, 1.2, 1.8, 2.0, 2.2]
+
+
 def test_the_report_writes_names() -> None:
     header = ReportHeader("study", "question", "expected", "command")
     files = build_report(header, results(RISING), PRESENTATION).files
