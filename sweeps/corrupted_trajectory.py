@@ -43,10 +43,14 @@ to memorise corrupted ones; where train loss is still high, this is what figures
 trajectory of c = 0 has its largest value after 8 epochs (0.114) and falls, as a confident network has none; those of
 c = 0.3 and 0.6 rise to the last epoch, and the mean of the first passes that of c = 0 in epoch 13, of the second in 18.
 
-`--preset quick --task mnist`: 30 epochs and 3 replicates. It has not been run yet. After 5 epochs on the first 100
-threes and sixes of the test file of MNIST, one seed, the perceptron had a trajectory of 0.042 and a test loss of 0.212,
-the convolutional network of 0.025 and 0.287: the order of the trajectories is the published one, that of test loss is
-not, when neither has fitted.
+`--preset quick --task mnist`: 30 epochs and 3 replicates. Run once, November 2026, on the first 100 threes and sixes of
+the test file of MNIST, 500 more for testing: 3.6 minutes on two cores, nearly idle; 6.1 core-minutes. Over the
+convolutional network, the perceptron has 1.39 ± 0.04 times the trajectory of the last epochs (0.0421 against 0.0303 ±
+0.0008), 1.20 ± 0.02 times the distance and 3.63 ± 0.06 times the test loss (0.0487 against 0.0134), as published; of
+the total, 1.04 ± 0.02, nothing can be said. But the order belongs to the end: the bias of the convolutional network
+moves faster from epoch 9 to 19, up to 0.085 an epoch against 0.059 at any time, and more slowly before and after, when
+it is the surer of its labels (train loss 0.008 against 0.028). The slope of its logits is the greater, 1.61 ± 0.03 to
+1.00.
 """
 
 from collections.abc import Mapping
