@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.typing import LineStyleType
 
 from orchestrator.axis import Axis
@@ -32,6 +32,7 @@ LINE_STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 2)), (0, (1, 1.5)))
 MARK_STYLE: LineStyleType = (0, (1, 3))
 BAND_OPACITY = 0.2
 MOST_KEYS = 10
+FEW_DECADES = 1e2
 DARK_PART = 0.88  # of the colour scale; the rest is too pale for a line on white
 
 
@@ -53,6 +54,7 @@ def course_figure(
             for column, axes in zip(columns, row, strict=True):
                 _draw(axes, panel, [each for each in courses if each.column == column.label], colours, shown, x)
                 _draw_mark(axes, mark, column, colours, x)
+            _scale_y(row[0], panel, courses)
             row[0].set_ylabel(wrapped(panel.label, LABEL_CHARACTERS))
             keys = [*(_lines(x, colours, mark) if number == 0 else []), *_quantities(panel)]
             if keys:
@@ -84,10 +86,6 @@ def _draw(
     shown: Courses | Profiles,
     x: Axis,
 ) -> None:
-    if panel.log:
-        axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
     for series, line_style in zip(panel.series, LINE_STYLES, strict=False):
         for course in (each for each in courses if each.quantity == series.quantity):
             colour = colours[course.x]
@@ -100,6 +98,19 @@ def _draw(
             spots = [Spot(p.x, p.mean, f"{_at(shown, p.x)}\n{value(p)}{spread(p)}\nn = {p.n}") for p in course.points]
             line = f"{panel.label}: {series.label}\n{x.label} {position(course.x, x.names)}\n{course.column}"
             tell(artists, {**_x_tags(x, course.x), **_quantity_tags(series)}, line, spots)
+
+
+def _scale_y(axes: Axes, panel: Panel | Profile, courses: Sequence[Course]) -> None:
+    """A log axis has plain numbers, and 2 and 5 besides the powers of ten if there are few of these."""
+    if not panel.log:
+        return
+    shown = {series.quantity for series in panel.series}
+    means = [point.mean for course in courses if course.quantity in shown for point in course.points if point.mean > 0]
+    few_decades = bool(means) and max(means) / min(means) <= FEW_DECADES
+    axes.set_yscale("log", nonpositive="mask")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few_decades else (1,)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _at(shown: Courses | Profiles, place: float) -> str:

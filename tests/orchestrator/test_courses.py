@@ -116,6 +116,7 @@ def test_numbers_along_the_lines_go_from_dark_to_light_and_quantities_have_line_
     assert len({line.get_color() for line in axes.lines}) == 9
     assert len({line.get_linestyle() for line in axes.lines}) == 2
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert {0.1, 0.2, 0.5} <= {round(float(tick), 6) for tick in axes.get_yticks()}
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()][-3:] == ["width 8", "train", "test"]
