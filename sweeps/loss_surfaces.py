@@ -44,9 +44,9 @@ which other work took three tenths; 15 core-minutes. All four claims hold, of 2 
     test labels kept at norm 1, low curvature        0.974 ± 0.002        0.973 ± 0.002
 
 Low-curvature directions keep what was published, 0.977; high-curvature ones less than 0.476, perhaps because these are
-60 of 2,000 images instead of 200 of 50,000. The top eigenvectors had not converged (largest residual 0.13 to 0.35, in
-all four), and 10 epochs of 2,000 images train the SGD networks to an error of 0.47 and 0.57 only. The preset paper has
-not been run.
+60 directions, of the Hessian on 2,000 images, instead of 200 on 50,000. The top eigenvectors had not converged (largest
+residual 0.13 to 0.35, in all four), and 10 epochs of 2,000 images train the SGD networks to an error of 0.47 and 0.57
+only. The preset paper has not been run.
 """
 
 from collections.abc import Mapping
