@@ -31,8 +31,22 @@ All as published, in kind. On the bottom plane the loss rises by 0.5 to 2.7 % in
 plane, but not to 0.00013 of its logarithm. Labels are of two classes: to keep half of them is to keep nothing.
 
 `--task cifar10` downloads CIFAR-10; `--images` gives it in another form. Its quick preset is the same LeNet on 2,000
-images, 60 Lanczos steps: 4 networks, an estimated 13 core-minutes from the time of a Hessian product (0.5 s). Neither
-it nor a preset paper has been run.
+images, 60 Lanczos steps: 4 networks. Run once, November 2026, on real images (as JPEG): 13.5 minutes on two cores, of
+which other work took three tenths; 15 core-minutes. All four claims hold, of 2 networks each:
+
+                                                     Adam                 SGD
+    train loss at the centre, as recorded            0.157 ± 0.007        1.43 ± 0.08
+    highest on the top plane                         2700 ± 1000          2500 ± 1100
+    highest on the bottom plane                      0.36 ± 0.02          1.49 ± 0.08
+    highest on the random plane                      0.90 ± 0.02          1.60 ± 0.07
+    decades from the rise on the bottom to the top   3.93 ± 0.10          4.22 ± 0.11
+    test labels kept at norm 1, high curvature       0.279 ± 0.027        0.296 ± 0.032
+    test labels kept at norm 1, low curvature        0.974 ± 0.002        0.973 ± 0.002
+
+Low-curvature directions keep what was published, 0.977; high-curvature ones less than 0.476, perhaps because these are
+60 directions, of the Hessian on 2,000 images, instead of 200 on 50,000. The top eigenvectors had not converged (largest
+residual 0.13 to 0.35, in all four), and 10 epochs of 2,000 images train the SGD networks to an error of 0.47 and 0.57
+only. The preset paper has not been run.
 """
 
 from collections.abc import Mapping
