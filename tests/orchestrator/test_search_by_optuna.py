@@ -37,7 +37,7 @@ def drawn(declared: Search, values: Values, count: int, told: tuple[Draw, ...] =
     asked = searcher(declared, told, points)
     for number in range(count):
         assert asked.suggest(f"tune-{number}") is not None
-        asked.on_trial_complete(f"tune-{number}", {"result": "any", "values": values(points[-1])})
+        asked.on_trial_complete(f"tune-{number}", {"results": "any", "values": values(points[-1])})
     return points
 
 
@@ -89,10 +89,10 @@ def test_a_point_drawn_twice_at_once_waits_and_is_then_known() -> None:
     first = asked.suggest("a")
     assert first is not None and not first["ended"]
     assert asked.suggest("b") is None, "the only point there is trains just now"
-    asked.on_trial_complete("a", {"result": "any", "values": (1.0,)})
+    asked.on_trial_complete("a", {"results": "any", "values": (1.0,)})
     second = asked.suggest("c")
-    assert second is not None and second["ended"] and second["task"].run_id == "run-1"
-    asked.on_trial_complete("c", {"result": "any", "values": (1.0,)})
+    assert second is not None and second["ended"] and second["tasks"][0].run_id == "run-1"
+    asked.on_trial_complete("c", {"results": "any", "values": (1.0,)})
 
 
 def test_a_stopped_trial_is_told_with_its_last_value() -> None:
