@@ -126,10 +126,10 @@ class Work:
                     self.store.set_tags(task.run_id, {f"failure.{stage}": result.error[:500]})
 
             def trained(trial: TrialSpec, result: TrialResult) -> None:
-                record = self._stored(result)
-                if result.error is not None and record.status == "FINISHED":  # it was over when its pack's process died
-                    result = replace(result, summary="trained", error=None)
+                if result.died and self.store.get(result.run_id).status == "FINISHED":
+                    result = replace(result, summary="trained", error=None)  # before the process of its pack died
                 self._ended(progress, progress.training, trial, result, self.devices_per_trial)
+                record = self._stored(result)
                 self.early.ended(trial, result.run_id)
                 missing = self.early.new(missing_measurements(self.study, trial, record))
                 progress.measuring.total += len(missing) - len(self.study.measured)

@@ -38,7 +38,8 @@ OPTIONAL_PACKAGES = ("jax", "numpyro")
 class TrialResult:
     """How a trial or a measurement ended; `error` is the last line of its traceback, None if it succeeded.
 
-    `seconds` is how long it kept its devices busy. `pruned` if the training was stopped early because it went badly.
+    `seconds` is how long it kept its devices busy. `pruned` if the training was stopped early because it went badly;
+    `died` if its process did, which then could not say how far this trial was.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class TrialResult:
     error: str | None = None
     seconds: float = 0.0
     pruned: bool = False
+    died: bool = False
 
 
 @dataclass(frozen=True)

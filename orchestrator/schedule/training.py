@@ -135,7 +135,8 @@ class Listener(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         died = f"its process died {MAX_DEATHS + 1} times"
-        self.tell(trial, [TrialResult(task.run_id, "training failed", died) for task in trial.config["tasks"]])
+        results = [TrialResult(task.run_id, "training failed", died, died=True) for task in trial.config["tasks"]]
+        self.tell(trial, results)
 
     def tell(self, trial: Any, results: Sequence[TrialResult]) -> None:
         """Pass on the result of each of a trial's tasks."""
