@@ -16,6 +16,7 @@ from workers.fits.loop import Loop
 from workers.fits.member import Member, plan_of
 from workers.fits.outcome import Outcome
 from workers.fits.pack import pack_kind, sharing_inputs, train_alone, train_packed
+from workers.fits.pack_optimizer import optimizer_kind
 from workers.losses import losses
 from workers.runtime import Runtime
 from workers.schedules.position import Position
@@ -225,6 +226,20 @@ def test_examples_that_are_the_same_are_held_once(runtime: Runtime) -> None:
 def test_what_no_pack_holds(changed: dict[str, Component], runtime: Runtime) -> None:
     trial = dataclasses.replace(MNIST1D, **changed)
     assert pack_kind(build_problem(trial, runtime), plan_of(trial.fit)) is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "settings", "can"),
+    [
+        ([{"weight_decay": 0.1}, {"weight_decay": 0.0}], {"lr": 0.1}, True),
+        ([{"lr": 0.1}, {"lr": 0.2}], {}, False),  # as a user's own optimiser may have it
+        ([{}], {"lr": 0.1, "dampening": 0.5, "momentum": 0.9}, False),
+        ([{}], {"lr": 0.1, "maximize": True}, False),
+    ],
+)
+def test_which_optimisers_move_a_pack(groups: list[dict[str, Any]], settings: dict[str, Any], can: bool) -> None:
+    given = [{"params": [torch.nn.Parameter(torch.zeros(2, 2))], **group} for group in groups]
+    assert (optimizer_kind(torch.optim.SGD(given, **settings)) is not None) == can
 
 
 @pytest.mark.parametrize("name", losses.entries)

@@ -16,15 +16,22 @@ Optimizer = torch.optim.Optimizer
 
 
 def optimizer_kind(optimizer: Optimizer) -> tuple[Any, ...] | None:
-    """What optimisers have in common that can move one pack; None if this one cannot move any."""
-    group = optimizer.param_groups[0]
-    match type(optimizer).__name__:
-        case "SGD" if not group["dampening"] and not group["maximize"]:
-            return "SGD", group["nesterov"], group["momentum"] != 0
-        case "Adam" | "AdamW" as name if not group["amsgrad"] and not group["maximize"]:
-            return (name,)
-        case _:
-            return None
+    """What optimisers have in common that can move one pack; None if this one cannot move any.
+
+    Groups of parameters may differ in their weight decay alone.
+    """
+    group, *others = [
+        {name: value for name, value in each.items() if name not in ("params", "weight_decay")}
+        for each in optimizer.param_groups
+    ]
+    known = type(optimizer) in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
+    if not known or group["maximize"] or group.get("dampening") or group.get("amsgrad"):
+        return None
+    if any(other != group for other in others):
+        return None
+    # With one group the decay is a number a network, with more a row: neighbours must not decide which.
+    shared = type(optimizer).__name__, len(optimizer.param_groups), group.get("decoupled_weight_decay", False)
+    return (*shared, group["nesterov"], group["momentum"] != 0) if "momentum" in group else shared
 
 
 class PackOptimizer:
@@ -45,7 +52,7 @@ class PackOptimizer:
 
     def _decays(self) -> Tensor:
         """Weight decay of each parameter: (networks, 1), or a row each where not all parameters decay alike."""
-        if all(len(optimizer.param_groups) == 1 for optimizer in self._optimizers):
+        if len(self._optimizers[0].param_groups) == 1:
             return self._column([group["weight_decay"] for group in self._groups])
         decays = torch.zeros_like(self._pack.parameters)
         for index, optimizer in enumerate(self._optimizers):
@@ -89,7 +96,7 @@ class PackOptimizer:
         return step
 
     def _take_over_adam(self) -> Callable[[Sequence[float]], None]:
-        parameters, decoupled = self._pack.parameters, isinstance(self._optimizers[0], torch.optim.AdamW)
+        parameters, decoupled = self._pack.parameters, self._groups[0]["decoupled_weight_decay"]
         mean, square, steps = self._slot("exp_avg"), self._slot("exp_avg_sq"), self._steps()
         taken = [int(count) for count in steps[:, 0].tolist()]
         betas = [group["betas"] for group in self._groups]

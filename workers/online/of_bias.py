@@ -1,6 +1,7 @@
 """Online measures of one bias, which can be taken of all networks of a pack in one go."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from workers.online.online import Step
 
 
-class OfBias:
+class OfBias(ABC):
     """What the online measures of a bias have in common.
 
     `state` and `bias` are of one network, the bias of any shape; of many at once once they are `stacked`: then every
@@ -27,9 +28,9 @@ class OfBias:
         """The tensor as (features,) or (networks, features)."""
         return tensor if self.is_stacked else tensor.view(-1)
 
+    @abstractmethod
     def update(self, step: Step) -> None:
         """As of every online measure."""
-        raise NotImplementedError
 
     @property
     def value(self) -> Tensor:
