@@ -190,7 +190,7 @@ def test_reports_are_written_and_stored(undisturbed: Path) -> None:
 
 def test_the_status_that_is_kept_is_that_of_the_store(undisturbed: Path) -> None:
     store = RunStore(local_store(undisturbed / "store"))
-    declared = double_descent(widths=(2, 5), label_noise=(0.15,), epochs=30)
+    declared = double_descent(widths=(2, 5), label_noise=(0.15,), epochs=60)
     kept = next(run for run in records(undisturbed, "sweep").values() if run.tags[DECLARATION] == declaration(declared))
     fresh = {record.trial_id: record for record in records(undisturbed).values()}
     assert from_json(store.read_json(kept.run_id, FILE)) == statuses(results(declared, fresh))
