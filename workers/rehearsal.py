@@ -45,7 +45,7 @@ def rehearse(spec: TrialSpec, source: Prepared, num_processes: int = 1) -> Rehea
     Nothing is trained and nothing stored. `source` is the spec's data set, which many trials share: to look it up walks
     through all of its files.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # here: it loads a compiler
+    from torch.utils.flop_counter import FlopCounterMode  # here: it loads Triton
 
     problem = assemble(spec, _beginning(source), "meta", Gang(rank=0, size=num_processes))
     with FlopCounterMode(display=False) as counter:

@@ -25,7 +25,7 @@ def reset_process(runtime: Runtime) -> None:
     torch.set_default_dtype(torch.float32)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or deterministic matrix products are refused on a GPU
-    torch.use_deterministic_algorithms(mode=True)
+    torch.set_deterministic_debug_mode("error")  # `use_deterministic_algorithms` would load the compiler
     # Deterministic mode also fills fresh memory, to expose code that reads it unwritten; a small network feels that.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]  # unstubbed
     torch.manual_seed(0)  # nothing may depend on it: a draw that is not from a named stream is at least repeatable

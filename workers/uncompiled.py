@@ -1,0 +1,39 @@
+"""Torch without its compiler, which nothing here uses and which every process would take two seconds to load.
+
+Optimisers, dispatch modes and tensors without memory load `torch._dynamo` at their first call, only to be left out of
+what it compiles. Until something else is asked of it, a stand-in answers that.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+NAME = "torch._dynamo"
+
+
+class _StandIn(ModuleType):
+    """What torch calls of its compiler when nothing is compiled; for anything else it makes way for the compiler."""
+
+    @staticmethod
+    def disable(fn: Callable[..., Any], recursive: bool = True, *, wrapping: bool = True) -> Callable[..., Any]:
+        """The function itself: nothing compiles it."""
+        return fn
+
+    @staticmethod
+    def graph_break(msg: str = "") -> None:
+        """There is no graph."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(NAME) is self:
+            del sys.modules[NAME]
+        return getattr(importlib.import_module(NAME), name)
+
+
+def leave_out_compiler() -> None:
+    """Until something is compiled; then the compiler is loaded as ever."""
+    if NAME not in sys.modules:
+        sys.modules[NAME] = torch._dynamo = _StandIn(NAME)  # pyright: ignore[reportPrivateUsage]
