@@ -6,13 +6,21 @@ what it compiles. Until something else is asked of it, a stand-in answers that.
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 import torch
 
 NAME = "torch._dynamo"
+
+
+def leave_out_compiler() -> None:
+    """Until something is compiled; then the compiler is loaded as ever."""
+    if NAME not in sys.modules:
+        sys.modules[NAME] = torch._dynamo = _StandIn(NAME)  # pyright: ignore[reportPrivateUsage]
 
 
 class _StandIn(ModuleType):
@@ -30,10 +38,24 @@ class _StandIn(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(NAME) is self:
             del sys.modules[NAME]
-        return getattr(importlib.import_module(NAME), name)
+        compiler = importlib.import_module(NAME)
+        if name == "__path__":  # Python is about to import a part of it, and would load that part a second time
+            sys.meta_path.insert(0, _AlreadyLoaded())
+        return getattr(compiler, name)
 
 
-def leave_out_compiler() -> None:
-    """Until something is compiled; then the compiler is loaded as ever."""
-    if NAME not in sys.modules:
-        sys.modules[NAME] = torch._dynamo = _StandIn(NAME)  # pyright: ignore[reportPrivateUsage]
+class _AlreadyLoaded(MetaPathFinder, Loader):
+    """Finds, once, the module that is there."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        sys.meta_path.remove(self)
+        module = sys.modules.get(fullname)
+        return None if module is None else ModuleSpec(fullname, self)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = sys.modules[spec.name]
+        self.own = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.own
