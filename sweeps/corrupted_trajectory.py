@@ -87,9 +87,9 @@ class Protocol:
     fractions: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6)  # of corrupted labels
 
 
-SMALL = {"size": 25, "num_train": 300, "num_test": 300}  # the smallest images that this network takes
+SMALL = {"size": 25, "num_train": 200, "num_test": 300}  # the smallest images that this network takes
 PROTOCOLS: Mapping[tuple[Task, str], Protocol] = {
-    ("cifar", "quick"): Protocol(SMALL, 0.02, 10 ** (-1 / 20), 20, 5, redrawn=True, fractions=(0.0, 0.3, 0.6)),
+    ("cifar", "quick"): Protocol(SMALL, 0.02, 10 ** (-1 / 22), 22, 5, redrawn=True, fractions=(0.0, 0.3, 0.6)),
     ("cifar", "paper"): Protocol({}, 0.0025, 10 ** (-1 / 50), 100, 8, redrawn=False),
     ("mnist", "quick"): Protocol({}, 0.002, 1.0, 30, 3, redrawn=False),
     ("mnist", "paper"): Protocol({}, 0.002, 1.0, 100, 8, redrawn=False),

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 STUDY = ("sweeps/double_descent.py",)
 GENSWEEP = ("-m", "sweeps")
 SMALL = ("--widths", "2", "5", "--label-noise", "0.15", "--epochs", "60")
+ON_ONE_CORE = (*SMALL, "--cpus", "1")  # its trials are one pack then, and half as many processes start
 STEPS = 2400  # of each of its trials
 
 

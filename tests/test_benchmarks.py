@@ -16,7 +16,7 @@ TOY_SIZES = {
     "cka": "--examples 40 --widths 5 60 --repeats 1 --threads 1",
     "curvature": f"--quick --networks mlp --threads 1 --peers {PEERS}",
     "double_descent_mnist1d": "--widths 2 --label-noise 0 --epochs 1 --sampled-epochs 1 --seeds 2",
-    "overhead": "--trials 3 --peer-trials 3 --few 2",
+    "overhead": "--trials 2 --peer-trials 2 --few 1",
     "perturbation_svd": "--quick --threads 1",
     "refine": "--widths 2 5 12 --factor 2 --epochs 1",
     "replicates": "--cases sinusoid --epochs 1",

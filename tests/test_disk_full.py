@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import SMALL, histories, start, undisturbed_histories, wait_until
+from tests.command import ON_ONE_CORE, histories, start, undisturbed_histories, wait_until
 from tests.small_disk import SmallDisk, needs_namespaces, small_disk
 from workers.record import Point
 from workers.spool import ENTRY
@@ -22,7 +22,7 @@ def disk(tmp_path: Path) -> Generator[SmallDisk, None, None]:
 
 
 def study(disk: SmallDisk, cache: Path, output: Path) -> subprocess.Popen[str]:
-    return start(cache, [*SMALL, "--folder", str(disk.inside)], output=output, within=disk.within)
+    return start(cache, [*ON_ONE_CORE, "--folder", str(disk.inside)], output=output, within=disk.within)
 
 
 def trains(disk: SmallDisk) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.diagnosis import QUIET_SECONDS
 from orchestrator.examination import examination
 from orchestrator.launch import Settings
-from tests.command import GENSWEEP, SMALL, assert_same_numbers, has_trained, records, run, start, wait_until
+from tests.command import GENSWEEP, ON_ONE_CORE, assert_same_numbers, has_trained, records, run, start, wait_until
 from workers.leftovers import State
 from workers.record import Point, Sample, checkpoint_tag
 from workers.runtime import Runtime
@@ -51,7 +51,7 @@ def test_a_killed_driver_leaves_runs_that_the_doctor_ends_and_the_study_goes_on(
         return {record.run_id for record in records(tmp_path).values() if record.status == "RUNNING"}
 
     def in_training() -> subprocess.Popen[str]:
-        process = start(cache, [*SMALL, "--folder", str(tmp_path)])
+        process = start(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)])
         wait_until(lambda: has_trained(tmp_path, 120) and bool(active()), process)
         return process
 

@@ -13,6 +13,7 @@ from orchestrator.status import FILE, from_json, statuses
 from sweeps.double_descent import double_descent
 from tests.command import (
     GENSWEEP,
+    ON_ONE_CORE,
     SMALL,
     STEPS,
     assert_same_numbers,
@@ -109,13 +110,13 @@ def test_trials_are_measured_as_soon_as_their_checkpoints_are_stored(tmp_path: P
 
 @pytest.mark.usefixtures("made_store")
 def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
-    process = start(cache, [*SMALL, "--folder", str(tmp_path)])
+    process = start(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     cut = {name: record.checkpoints for name, record in records(tmp_path).items()}
     assert any(0 < steps[-1] < STEPS for steps in cut.values() if steps)
-    result = run(cache, [*SMALL, "--folder", str(tmp_path)])
+    result = run(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)])
     assert result.returncode == 0, result.stdout + result.stderr
     assert_same_numbers(tmp_path, undisturbed)
 
@@ -123,7 +124,7 @@ def test_a_killed_driver_is_continued_by_the_same_command(tmp_path: Path, undist
 @pytest.mark.usefixtures("made_store")
 def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
     """On one core, so that both trials are one pack, which was none when they ran undisturbed."""
-    process = start(cache, [*SMALL, "--cpus", "1", "--folder", str(tmp_path)])
+    process = start(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
     training = [pid for pid, title in descendants(process.pid) if title.startswith("ray::ImplicitFunc")]
     assert len(training) == 1, "Tune's trial processes carry this title"
@@ -135,7 +136,7 @@ def test_a_killed_training_process_is_replaced_and_goes_on(tmp_path: Path, undis
 
 @pytest.mark.usefixtures("made_store")
 def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
-    process = start(cache, [*SMALL, "--devices-per-trial", "2", "--folder", str(tmp_path)])
+    process = start(cache, ["--widths", "5", *SMALL[3:], "--devices-per-trial", "2", "--folder", str(tmp_path)])
     wait_until(lambda: has_trained(tmp_path, 120), process)
     members = [pid for pid, title in descendants(process.pid) if title.startswith("ray::_train_member")]
     assert len(members) == 2, "a trial of two devices is trained by two processes"
@@ -152,7 +153,7 @@ def test_a_gang_that_loses_a_process_is_replaced_and_goes_on(tmp_path: Path, und
 
 
 def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undisturbed: Path, cache: Path) -> None:
-    drivers = [start(cache, [*SMALL, "--folder", str(tmp_path)]) for _ in range(2)]
+    drivers = [start(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)]) for _ in range(2)]
     ended = [(*driver.communicate(timeout=200), driver.returncode) for driver in drivers]
     assert sorted(code for *_, code in ended) == [0, 2], ended
     (refusal,) = [errors for _, errors, code in ended if code == 2]
@@ -164,7 +165,8 @@ def test_of_two_drivers_at_once_one_carries_the_study_out(tmp_path: Path, undist
 @pytest.mark.usefixtures("made_store")
 def test_a_trial_that_raises_leaves_the_others_alone(tmp_path: Path, cache: Path) -> None:
     # A width whose weights no machine can hold: the allocation fails inside the trial.
-    arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--folder", str(tmp_path)]
+    arguments = ["--widths", "2", "10000000", "--label-noise", "0", "--epochs", "1", "--cpus", "1"]
+    arguments += ["--folder", str(tmp_path)]
     result = run(cache, arguments)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "1 failed" in result.stdout and "allocate" in result.stdout

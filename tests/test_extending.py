@@ -41,7 +41,7 @@ def command(studies: Path, *words: str) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("made_store")
 def test_the_example_trains_its_own_model_and_takes_its_own_measure(studies: Path, tmp_path: Path, cache: Path) -> None:
-    settings = ["--widths", "2", "8", "--replicates", "1", "--epochs", "2", "--folder", str(tmp_path)]
+    settings = ["--widths", "2", "8", "--replicates", "1", "--epochs", "2", "--cpus", "1", "--folder", str(tmp_path)]
     ended = run(cache, command(studies, "run", "mine", *settings), GENSWEEP)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     trials = {record.name: record for record in records_of(tmp_path, "mine")}

@@ -90,7 +90,7 @@ def test_the_trial_of_a_lost_node_goes_on_elsewhere_and_the_doctor_sees_who_is_l
 
 
 def test_with_the_head_the_job_is_lost_and_is_submitted_again(services: Services, undisturbed: Path) -> None:
-    with services.deployment.head(num_cpus=2) as head:
+    with services.deployment.head(num_cpus=1) as head:
         job = services.submit()
         wait_until(services.all_train, job)
         lose(head)

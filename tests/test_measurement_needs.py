@@ -43,7 +43,7 @@ if __name__ == "__main__":
 def test_a_measurement_that_runs_out_of_memory_fails_alone_and_is_reported(tmp_path: Path, cache: Path) -> None:
     script = tmp_path / "needy.py"
     script.write_text(STUDY)
-    short = run(cache, ["--memory-gb", "0.02", "--folder", str(tmp_path)], [str(script)], COLUMNS="200")
+    short = run(cache, ["--memory-gb", "0.02", "--cpus", "1", "--folder", str(tmp_path)], [str(script)], COLUMNS="200")
     assert short.returncode == 1, short.stdout + short.stderr
     assert "1 failed" in short.stdout and "allocate" in short.stdout
     assert re.search(r"hessian_spectrum-\w+-step-1 failed: RuntimeError", short.stdout)
@@ -55,7 +55,7 @@ def test_a_measurement_that_runs_out_of_memory_fails_alone_and_is_reported(tmp_p
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1
     assert refused.stderr.startswith("error: measure hessian_spectrum needs 1 CPU and 1e+06 GB of memory on one node; ")
 
-    enough = run(cache, ["--folder", str(tmp_path)], [str(script)], COLUMNS="200")
+    enough = run(cache, ["--cpus", "1", "--folder", str(tmp_path)], [str(script)], COLUMNS="200")
     assert enough.returncode == 0, enough.stdout + enough.stderr
     assert "to train 0, to measure at least 1" in enough.stdout, "what it needs is no part of what is measured"
     (record,) = records_of(tmp_path, "needy")

@@ -36,7 +36,7 @@ NOISE = re.compile(
 def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, str]:
     """The folder of a finished study of two widths, two noise levels and two replicates, and what it printed."""
     folder = tmp_path_factory.mktemp("finished")
-    settings = ["--widths", "2", "4", "--replicates", "2", "--epochs", "1"]
+    settings = ["--widths", "2", "4", "--replicates", "2", "--epochs", "1", "--cpus", "1"]
     result = run(cache, [*settings, "--folder", str(folder)])
     assert result.returncode == 0, result.stdout + result.stderr
     return folder, result.stdout

@@ -17,9 +17,9 @@ TINY = ("--widths", "2", "3", "--label-noise", "0.15", "--epochs", "2")
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Deployment]:
-    """A head with two CPUs and a token; the drivers bring the store of their choice."""
+    """A head with a CPU and a token; the drivers bring the store of their choice."""
     deployment = Deployment(tmp_path_factory.mktemp("head"), cache, host="127.0.0.1")
-    with deployment.head(num_cpus=2, with_mlflow=False):
+    with deployment.head(num_cpus=1, with_mlflow=False):
         yield deployment
 
 

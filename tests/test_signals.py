@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.ending import LINE
 from orchestrator.settling import ROLES, RUNNING
-from tests.command import SMALL, assert_same_numbers, descendants, has_trained, records, run, start, wait_until
+from tests.command import ON_ONE_CORE, assert_same_numbers, descendants, has_trained, records, run, start, wait_until
 from workers.store_address import local_store
 from workers.tracking import RunStore
 
@@ -29,7 +29,7 @@ class Interruptions:
 
     def at(self, cache: Path, phase: Callable[[subprocess.Popen[str]], bool]) -> None:
         """Send the signal as soon as the phase is reached, and see that the end is as it should be."""
-        process = start(cache, [*SMALL, "--folder", str(self.folder)], output=self.output)
+        process = start(cache, [*ON_ONE_CORE, "--folder", str(self.folder)], output=self.output)
         wait_until(lambda: phase(process), process)
         # A terminal sends Ctrl-C to the whole process group; SIGTERM goes to the command alone.
         (os.killpg if self.number is signal.SIGINT else os.kill)(process.pid, self.number)
@@ -69,7 +69,7 @@ def test_a_signal_in_any_phase_ends_in_order_and_the_same_command_continues(
     study.at(cache, lambda process: has_trained(tmp_path, 120))
     study.at(cache, lambda process: study.has_said("[training 2/2]") or study.has_said("[measuring 1/4]"))
     study.at(cache, lambda process: (tmp_path / "reports" / "double_descent" / "report.html").exists())
-    result = run(cache, [*SMALL, "--folder", str(tmp_path)])
+    result = run(cache, [*ON_ONE_CORE, "--folder", str(tmp_path)])
     assert result.returncode == 0, result.stdout + result.stderr
     assert_same_numbers(tmp_path, undisturbed)
     assert set(study.statuses().values()) == {"FINISHED"}

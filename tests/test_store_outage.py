@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import SMALL, assert_same_numbers, start, wait_until
+from tests.command import ON_ONE_CORE, assert_same_numbers, start, wait_until
 from tests.mlflow_server import MlflowServer
 from workers.spool import ENTRY
 from workers.store_address import local_store
@@ -20,7 +20,7 @@ def test_what_could_not_be_sent_waits_on_disk_and_is_stored_once(
     (tmp_path / "store").mkdir()
     server = MlflowServer(local_store(tmp_path / "store"), tmp_path, cache)
     server.start()
-    process = start(cache, [*SMALL, "--tracking-uri", server.url, "--folder", str(tmp_path / "results")])
+    process = start(cache, [*ON_ONE_CORE, "--tracking-uri", server.url, "--folder", str(tmp_path / "results")])
     store = RunStore(server.url)
 
     def trains() -> bool:

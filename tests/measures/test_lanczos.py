@@ -101,7 +101,7 @@ def test_says_what_has_not_converged() -> None:
 def test_quadrature_of_a_full_run_gives_the_moments_of_the_probe() -> None:
     """With as many steps as dimensions the rule is exact for every function of the probe's spectral measure."""
     matrix = symmetric(SPECTRA["bulk and outliers"])
-    spectrum = lanczos_quadrature(matrix, num_steps=60, num_probes=400, seed=0)
+    spectrum = lanczos_quadrature(matrix, num_steps=60, num_probes=200, seed=0)
     exact = dense_spectrum(matrix)
     for f in (np.exp, np.abs, lambda x: 1.0 * (x > 0.2)):
         estimate = spectrum.sum(lambda x, f=f: f(x / 80.0) if f is np.exp else f(x))
@@ -120,13 +120,13 @@ def test_rule_is_exact_for_polynomials_of_twice_the_steps(num_steps: int) -> Non
         np.testing.assert_allclose(moment, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("num_deflated", [0, 3, 12])
+@pytest.mark.parametrize("num_deflated", [0, 3, 8])
 def test_quadrature_is_unbiased_and_its_standard_error_is_true(num_deflated: int) -> None:
-    eigenvalues = np.concatenate([np.linspace(-0.3, 0.8, 90), np.geomspace(1.5, 60.0, 10)])
+    eigenvalues = np.concatenate([np.linspace(-0.3, 0.8, 45), np.geomspace(1.5, 60.0, 5)])
     matrix, exact = symmetric(eigenvalues), (np.maximum(eigenvalues, 0) / (np.maximum(eigenvalues, 0) + 0.5)).sum()
     pairs = top_eigenvalues(matrix, num_eigenvalues=num_deflated, seed=0, tolerance=1e-8) if num_deflated else None
     estimates = [
-        lanczos_quadrature(matrix, num_steps=40, num_probes=4, seed=seed, deflate=pairs).effective_dimensionality(0.5)
+        lanczos_quadrature(matrix, num_steps=25, num_probes=4, seed=seed, deflate=pairs).effective_dimensionality(0.5)
         for seed in range(100)
     ]
     values, stderrs = (np.array([getattr(e, name) for e in estimates]) for name in ("value", "stderr"))
