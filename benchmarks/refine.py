@@ -24,8 +24,8 @@ from machine import machine
 from rich.console import Console
 
 from orchestrator.launch import OK, Launch, Settings
-from orchestrator.numerals import position, significant
 from orchestrator.refine import Located, Place, locate, uniform_grid
+from orchestrator.report.numerals import position, significant
 from orchestrator.results import results
 from sweeps.double_descent import double_descent
 

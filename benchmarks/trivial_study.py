@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Follows, Peak
-from orchestrator.presentation import Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Follows, Peak
+from orchestrator.report.presentation import Panel, Presentation, Series
 from orchestrator.study import Study
 from workers.spec import TrialSpec
 

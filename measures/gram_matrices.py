@@ -30,7 +30,7 @@ def gram_matrices(
 
     `layer.NAME` is $K = X X^\top$ of the centred representations X (examples, features), float32, in units of its
     trace. Networks that were tested on the same data have the same examples in the same order, so their matrices can be
-    compared; `orchestrator.group_similarity` does. `layer.NAME` as a number is the participation ratio of K,
+    compared; `orchestrator.report.group_similarity` does. `layer.NAME` as a number is the participation ratio of K,
     $(\mathrm{tr} K)^2 / \mathrm{tr} K^2$, at most the number of features. `positions` are as in
     `representation_similarity`, but for "examples", of which there are no Gram matrices worth storing. None of `layers`
     named: all of the snapshot's. Costs a forward pass and n^2 features a layer; stores 4 n^2 bytes a layer.

@@ -5,7 +5,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.comparison import (
+from orchestrator.environment import CannotStart
+from orchestrator.files import write_files
+from orchestrator.launch import OK, Settings, check_writable_folder
+from orchestrator.report.comparison import (
     OUTCOMES,
     SUMMARY,
     Pair,
@@ -16,10 +19,7 @@ from orchestrator.comparison import (
     read_summary,
     shared,
 )
-from orchestrator.document import Picture, markdown, page
-from orchestrator.environment import CannotStart
-from orchestrator.files import write_files
-from orchestrator.launch import OK, Settings, check_writable_folder
+from orchestrator.report.document import Picture, markdown, page
 from workers.store_address import store_exists
 from workers.tracking import RunStore
 
@@ -58,9 +58,9 @@ def _summary(store: RunStore, run_id: str) -> Summary:
 
 
 def _write(first: Summary, second: Summary, pairs: tuple[Pair, ...], folder: Path) -> Path:
-    from orchestrator.comparison_figure import comparison_figure  # here: they load Matplotlib
-    from orchestrator.drawing import render
-    from orchestrator.interaction import interactive
+    from orchestrator.report.comparison_figure import comparison_figure  # here: they load Matplotlib
+    from orchestrator.report.drawing import render
+    from orchestrator.report.interaction import interactive
 
     drawing = comparison_figure(first, second)
     svg, told = interactive(drawing)

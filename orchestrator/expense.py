@@ -7,7 +7,7 @@ from pathlib import Path
 
 from measures.registry import Component
 from orchestrator.environment import CannotStart
-from orchestrator.numerals import significant
+from orchestrator.report.numerals import significant
 from orchestrator.study import run_name
 from workers.cost import CPU_CORE, GPU
 from workers.datasets.prepared import Prepared, outline

@@ -7,9 +7,9 @@ an interrupted refinement is continued by the same command, and a finished one h
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.numerals import position, significant
 from orchestrator.refine import Located, Place, locate, refined, uniform_grid
-from orchestrator.report import Section
+from orchestrator.report.build import Section
+from orchestrator.report.numerals import position, significant
 from orchestrator.results import results
 from orchestrator.search import drawn_trials, search_lines
 from orchestrator.study import Study

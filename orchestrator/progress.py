@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.numerals import duration
+from orchestrator.report.numerals import duration
 
 
 class Stage:

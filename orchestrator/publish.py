@@ -14,20 +14,20 @@ from typing import Any
 
 from measures.registry import canonical_json
 from orchestrator import status
-from orchestrator.curve_runs import curve_points
-from orchestrator.curves import Column, curves
-from orchestrator.description import NOTE, description
 from orchestrator.files import write_files
 from orchestrator.growth import grown, growth_sections
 from orchestrator.provenance import run_tags
-from orchestrator.report import Report, ReportHeader, build_report
+from orchestrator.report.build import Report, ReportHeader, build_report
+from orchestrator.report.curve_runs import curve_points
+from orchestrator.report.curves import Column, curves
+from orchestrator.report.description import NOTE, description
+from orchestrator.report.run_colors import COLOR, column_colors, trial_colors
+from orchestrator.report.table import Results
+from orchestrator.report.views import report_url, same_view, study_views, view_links
 from orchestrator.results import results
-from orchestrator.run_colors import COLOR, column_colors, trial_colors
 from orchestrator.search import search_key
 from orchestrator.status import TrialStatus
 from orchestrator.study import Study
-from orchestrator.table import Results
-from orchestrator.views import report_url, same_view, study_views, view_links
 from workers.measuring import measurement_key
 from workers.record import LEASE, RunRecord, Sample, now_ms
 from workers.spec import RECIPE

@@ -20,11 +20,11 @@ from typing import cast
 import numpy as np
 
 from orchestrator.adaptive import Refine, with_value
-from orchestrator.curves import Point
-from orchestrator.peaks import MINIMUM_POINTS, NOISE_FACTOR, find_peak, prominences
-from orchestrator.statistics import mean
+from orchestrator.report.curves import Point
+from orchestrator.report.peaks import MINIMUM_POINTS, NOISE_FACTOR, find_peak, prominences
+from orchestrator.report.statistics import mean
+from orchestrator.report.table import Results, Setting, Trial
 from orchestrator.study import Study
-from orchestrator.table import Results, Setting, Trial
 from workers.spec import SEEDS, TrialSpec
 
 ROUNDING = 1e-9  # relative, of a ratio that was computed from the factor itself

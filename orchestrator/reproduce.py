@@ -9,8 +9,8 @@ from rich.table import Table
 
 from orchestrator.environment import CannotStart
 from orchestrator.launch import FAILED, OK, Launch, Settings
-from orchestrator.numerals import significant
 from orchestrator.publish import declaration, kept_run
+from orchestrator.report.numerals import significant
 from orchestrator.reproduction import Number, Tally, Verdict, judged, recorded_study, tallies
 from orchestrator.study import Study, run_name
 from workers.checkpoint import DamagedCheckpoint

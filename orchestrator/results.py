@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from orchestrator.derived import over_steps, with_derived
 from orchestrator.plan import state_of
-from orchestrator.presentation import Presentation
+from orchestrator.report.derived import over_steps, with_derived
+from orchestrator.report.presentation import Presentation
+from orchestrator.report.table import Results, Row, Trial
 from orchestrator.stored_arrays import ReadArrays, stored_arrays
 from orchestrator.study import Study, run_name
-from orchestrator.table import Results, Row, Trial
 from workers.fits.threshold import RULES
 from workers.measuring import measurement_key
 from workers.record import Point, RunRecord

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from measures.registry import canonical_json
 from orchestrator.adaptive import Objective, Point, Search
 from orchestrator.environment import CannotStart
-from orchestrator.numerals import significant
 from orchestrator.plan import State, state_of
+from orchestrator.report.numerals import significant
 from orchestrator.study import Study
 from workers.record import RunRecord
 from workers.spec import TrialSpec

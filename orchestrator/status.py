@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.table import Results
+from orchestrator.report.table import Results
 
 SHOWN = ("train/error", "test/error", "test/loss")
 FILE = "status.json"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.presentation import Presentation
-from orchestrator.shown_arrays import nearest
-from orchestrator.table import Array
+from orchestrator.report.presentation import Presentation
+from orchestrator.report.shown_arrays import nearest
+from orchestrator.report.table import Array
 from workers.record import RunRecord, measured_steps
 from workers.spec import TrialSpec
 

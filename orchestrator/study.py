@@ -10,7 +10,7 @@ from typing import Literal
 from measures import compares_pairs, measures
 from measures.registry import Component
 from orchestrator.adaptive import Refine, Search
-from orchestrator.presentation import Presentation
+from orchestrator.report.presentation import Presentation
 from orchestrator.stored_arrays import drawn_arrays, measure_of
 from workers.runtime import Checkpoints, Needs
 from workers.spec import TrialSpec

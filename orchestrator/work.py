@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from orchestrator.adaptive import Point
-from orchestrator.curves import curves
 from orchestrator.early import Early
-from orchestrator.numerals import duration
 from orchestrator.packing import Pack, longest_first, packs
 from orchestrator.plan import MeasurementTask, Plan, State, missing_measurements, state_of
 from orchestrator.progress import Progress, Stage
 from orchestrator.provenance import run_tags
+from orchestrator.report.curves import curves
+from orchestrator.report.numerals import duration
+from orchestrator.report.run_colors import COLOR, trial_colors
 from orchestrator.results import results
-from orchestrator.run_colors import COLOR, trial_colors
 from orchestrator.search import draw_tags, draws, to_draw, trial_of
 from orchestrator.settling import settle
 from orchestrator.study import Study, run_name

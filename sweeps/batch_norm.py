@@ -33,10 +33,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Agrees, Exceeds
-from orchestrator.derived_kinds import Descent, Difference, Ratio
-from orchestrator.presentation import Courses, Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Agrees, Exceeds
+from orchestrator.report.derived_kinds import Descent, Difference, Ratio
+from orchestrator.report.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Study
 from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec

@@ -16,9 +16,9 @@ from pydantic import Field
 
 from measures.registry import Component
 from orchestrator.adaptive import Refine
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import FirstZero, Follows, Peak
-from orchestrator.presentation import Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import FirstZero, Follows, Peak
+from orchestrator.report.presentation import Panel, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

@@ -13,7 +13,7 @@ test accuracy passes 0.5, read off the figure, for weight decays 0, 1e-4, 1e-3, 
 
 The figure itself has a fall of LLID long before the jump (fraction 0.15, weight decay 1e-3), one without a jump (0.15,
 1e-4), and a rise after it (0.30, 0). So the claim has a rule here: the lag from test accuracy 0.5 to the steepest fall
-of LLID, against shifted curves (`orchestrator.lags`). It was written down before any run that it judges.
+of LLID, against shifted curves (`orchestrator.report.lags`). It was written down before any run that it judges.
 
 Traps of the released code: it measures after every batch of the test set and then goes on in training mode, so that
 what comes after is with dropout; its weight decay is Adam's coupled one (a penalty, not AdamW's); the warm-up lasts
@@ -50,10 +50,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Coincides
-from orchestrator.derived_kinds import Lag
-from orchestrator.presentation import Courses, Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Coincides
+from orchestrator.report.derived_kinds import Lag
+from orchestrator.report.presentation import Courses, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 

@@ -43,10 +43,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Exceeds
-from orchestrator.derived_kinds import Moment
-from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Exceeds
+from orchestrator.report.derived_kinds import Moment
+from orchestrator.report.presentation import ArrayMap, ArrayMaps, Courses, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 

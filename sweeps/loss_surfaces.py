@@ -56,9 +56,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Exceeds
-from orchestrator.presentation import ArrayMap, ArrayMaps, Panel, Presentation, Profile, Profiles, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Exceeds
+from orchestrator.report.presentation import ArrayMap, ArrayMaps, Panel, Presentation, Profile, Profiles, Series
 from orchestrator.study import Measured, Study
 from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec

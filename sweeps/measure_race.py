@@ -44,8 +44,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.presentation import Contender, League, Presentation, Series, Target
+from orchestrator.report.axis import Axis
+from orchestrator.report.presentation import Contender, League, Presentation, Series, Target
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

@@ -12,7 +12,8 @@ to 1, which is not published. Maps show every layer against every final layer.
 (2) Morcos, Raghu & Bengio, "Insights on representational similarity", NeurIPS 2018, arXiv 1806.05759: networks that
 generalise are alike in their deep layers, networks that memorise are neither like those nor like one another; in early
 layers all are about as alike. By debiased CKA and by SVCCA, for the methods disagree; the paper has PWCCA, which needs
-more than the Gram matrices that our trials store. Rules, with intervals over networks: `orchestrator.group_findings`.
+more than the Gram matrices that our trials store. Rules, with intervals over networks:
+`orchestrator.report.group_findings`.
 
 (3) A blog's experiment, without numbers and by its own words preliminary: activations of a layer on noisy copies of an
 image, not centred. One expects the share of the first squared singular value, EVR_1, to rise as noise is filtered;
@@ -55,10 +56,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Claim, Exceeds
-from orchestrator.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
-from orchestrator.presentation import ArrayMap, ArrayMaps, Courses, Groups, Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Claim, Exceeds
+from orchestrator.report.derived_kinds import DepthOrder, Derived, Fall, Likeness, Rescaled, Settled
+from orchestrator.report.presentation import ArrayMap, ArrayMaps, Courses, Groups, Panel, Presentation, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec

@@ -10,7 +10,8 @@ tell how important it is, early in the network less than not.
 
 Rules, written down before any run that they judge. A network that has not fitted its labels makes (1) and (2) void: a
 claim says whether all have, to 0.99, and those with a train error above 0.01 are left out. (3) is two claims: AUC is
-largest where test loss is least, against places drawn evenly (`orchestrator.turnings`); and it is lower at the end.
+largest where test loss is least, against places drawn evenly (`orchestrator.report.turnings`); and it is lower at the
+end.
 
 `--preset paper` is the published grid as far as it is known: perceptrons of 2 layers of 128 (for selectivity), 512 (for
 generalisation) and 2048 units (for early stopping) on all of MNIST, all measured alike; or, with `--network conv11`,
@@ -43,10 +44,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
-from orchestrator.derived_kinds import Turning
-from orchestrator.presentation import Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import AtMost, Claim, Correlates, Exceeds, TurnsWith
+from orchestrator.report.derived_kinds import Turning
+from orchestrator.report.presentation import Courses, Panel, Presentation, Profile, Profiles, Scatter, Series
 from orchestrator.study import Checkpoints, Measured, Study
 from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec

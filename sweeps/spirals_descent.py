@@ -49,9 +49,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import Follows, Peak
-from orchestrator.presentation import Panel, Presentation, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import Follows, Peak
+from orchestrator.report.presentation import Panel, Presentation, Series
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

@@ -59,10 +59,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import AtLeast, AtMost, Correlates, Turns
-from orchestrator.derived_kinds import Side
-from orchestrator.presentation import Panel, Presentation, Scatter, Series
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import AtLeast, AtMost, Correlates, Turns
+from orchestrator.report.derived_kinds import Side
+from orchestrator.report.presentation import Panel, Presentation, Scatter, Series
 from orchestrator.study import Measured, Study
 from sweeps.images import Images, in_place_of
 from workers.spec import TrialSpec

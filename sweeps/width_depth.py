@@ -34,9 +34,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.claim_kinds import AtMost, Concordance, Peak
-from orchestrator.presentation import Contours, Map, Maps, Presentation
+from orchestrator.report.axis import Axis
+from orchestrator.report.claim_kinds import AtMost, Concordance, Peak
+from orchestrator.report.presentation import Contours, Map, Maps, Presentation
 from orchestrator.study import Measured, Study
 from workers.spec import TrialSpec
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.axis import Axis
-from orchestrator.curves import curves
-from orchestrator.judgement import value
-from orchestrator.presentation import (
+from orchestrator.report.axis import Axis
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.curves import curves
+from orchestrator.report.judgement import value
+from orchestrator.report.presentation import (
     ArrayMap,
     ArrayMaps,
     Courses,
@@ -23,10 +24,9 @@ from orchestrator.presentation import (
     Scatter,
     Series,
 )
-from orchestrator.report import ReportHeader, build_report
-from orchestrator.table import Array, Results, Row
+from orchestrator.report.table import Array, Results, Row
 from tests.browser import browser_page, keep_screenshot, needs_browser
-from tests.orchestrator.tidy_tables import PRESENTATION, example, joined, table
+from tests.orchestrator.report.tidy_tables import PRESENTATION, example, joined, table
 
 pytestmark = [pytest.mark.timeout(300), needs_browser]
 EVIL = "<img src=http://x onerror=alert(1)> ' \" & </script>"

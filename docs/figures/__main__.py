@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from docs.figures import FIGURES, figure_of
-from orchestrator.drawing import render
+from orchestrator.report.drawing import render
 
 NUM_COLOURS = 64
 FOLDER = Path("docs", "images", "measures")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from docs.figures.drawing import colour, expected, frames, logarithmic, measured, name
 from measures import mean_cca
-from orchestrator.drawing import THRESHOLD_COLOUR
+from orchestrator.report.drawing import THRESHOLD_COLOUR
 
 NUM_EXAMPLES = (45, 60, 100, 200, 400, 800, 1600, 3200)
 NUM_UNITS = 20

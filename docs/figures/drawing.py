@@ -13,8 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from measures import Estimate
-from orchestrator.drawing import MARKERS, STYLE, THRESHOLD_COLOUR
-from orchestrator.presentation import PALETTE
+from orchestrator.report.drawing import MARKERS, STYLE, THRESHOLD_COLOUR
+from orchestrator.report.presentation import PALETTE
 
 BAR_STDERRS = 2
 WIDTH, HEIGHT = 4.9, 2.9  # inches: text of 9 points is then as large as that of a page

@@ -8,7 +8,7 @@ from torch import nn
 from measures import Snapshot, Split, gram_matrices, linear_cka
 from measures.activations import layer_activations
 from measures.examples import chosen_examples
-from orchestrator.group_similarity import debiased_cka
+from orchestrator.report.group_similarity import debiased_cka
 
 
 def snapshot(model: nn.Module, layers: tuple[str, ...], inputs: torch.Tensor) -> Snapshot:

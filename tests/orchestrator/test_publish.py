@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from measures.registry import Component
-from orchestrator.axis import Axis
-from orchestrator.presentation import Panel, Presentation, Series
 from orchestrator.publish import DECLARATION, REPORT, declaration, publish
+from orchestrator.report.axis import Axis
+from orchestrator.report.presentation import Panel, Presentation, Series
 from orchestrator.study import Study
 from workers.record import LEASE, RunRecord, Sample
 from workers.spec import TrialSpec

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from measures.registry import Component
 from orchestrator.adaptive import Refine, with_value
 from orchestrator.refine import Located, Place, locate, refined, uniform_grid
+from orchestrator.report.table import Results, Row, Trial
 from orchestrator.study import Study
-from orchestrator.table import Results, Row, Trial
 from workers.spec import TrialSpec
 
 COARSE = (2, 6, 17, 50, 140, 400)

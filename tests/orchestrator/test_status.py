@@ -7,7 +7,7 @@ import math
 from rich.console import Console
 
 from orchestrator.status import MOST_ROWS, TrialStatus, from_json, status_view, statuses, to_json
-from tests.orchestrator.tidy_tables import table
+from tests.orchestrator.report.tidy_tables import table
 
 
 def shown(trials: tuple[TrialStatus, ...]) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from measures.registry import Component
-from orchestrator.derived import with_derived
 from orchestrator.plan import plan
-from orchestrator.report import ReportHeader, build_report
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.derived import with_derived
+from orchestrator.report.table import Results, Row, Trial
 from orchestrator.results import quantities_over_steps
-from orchestrator.table import Results, Row, Trial
 from sweeps import studies
 from sweeps.batch_norm import PRESENTATION, PROTOCOLS, RUNNING, batch_norm
 from tests.sweeps.test_random_labels import blobs

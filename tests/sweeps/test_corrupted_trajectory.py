@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from measures.registry import Component
-from orchestrator.curves import curves
-from orchestrator.derived_kinds import Moment
 from orchestrator.plan import plan
+from orchestrator.report.curves import curves
+from orchestrator.report.derived_kinds import Moment
 from orchestrator.results import quantities_over_steps, results
 from sweeps import studies
 from sweeps.corrupted_trajectory import PROTOCOLS, corrupted_trajectory

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from measures.registry import Component
-from orchestrator.derived import with_derived
 from orchestrator.plan import plan
-from orchestrator.report import ReportHeader, build_report
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.derived import with_derived
+from orchestrator.report.table import Results, Row, Trial
 from orchestrator.results import quantities_over_steps
-from orchestrator.table import Results, Row, Trial
 from sweeps import studies
 from sweeps.learned_frequency import EARLY_ON, LATE, PROTOCOLS, learned_frequency
 from tests.workers.memory_session import MemorySession

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from measures import Component, Measurement, Snapshot, Split, measures
-from orchestrator.claim_kinds import Exceeds
 from orchestrator.plan import plan
-from orchestrator.report import ReportHeader, build_report
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.claim_kinds import Exceeds
+from orchestrator.report.table import Array, Results, Row, Trial
 from orchestrator.stored_arrays import drawn_arrays
 from orchestrator.study import Study
-from orchestrator.table import Array, Results, Row, Trial
 from sweeps import studies
 from sweeps.loss_surfaces import PROTOCOLS, loss_surfaces
 from tests.workers.memory_session import MemorySession

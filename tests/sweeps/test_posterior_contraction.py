@@ -9,13 +9,13 @@ import pytest
 
 from measures import Measurement, Snapshot, measures
 from measures.registry import Component
-from orchestrator.curves import curves, has_place
 from orchestrator.plan import plan
-from orchestrator.presentation import Presentation
-from orchestrator.report import ReportHeader, build_report
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.curves import curves, has_place
+from orchestrator.report.presentation import Presentation
+from orchestrator.report.table import Results, Row, Trial
 from orchestrator.results import results
 from orchestrator.study import Study
-from orchestrator.table import Results, Row, Trial
 from sweeps import studies
 from sweeps.posterior_contraction import (
     NETWORK,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from measures.registry import Component
-from orchestrator.curves import curves, has_place
 from orchestrator.plan import plan
+from orchestrator.report.curves import curves, has_place
 from orchestrator.results import quantities_over_steps, results
 from sweeps import studies
 from sweeps.random_labels import PROTOCOLS, random_labels

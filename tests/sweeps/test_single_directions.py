@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from measures.registry import Component
-from orchestrator.claims import findings
-from orchestrator.curves import curves
-from orchestrator.parts import parts
 from orchestrator.plan import plan
+from orchestrator.report.claims import findings
+from orchestrator.report.curves import curves
+from orchestrator.report.parts import parts
+from orchestrator.report.table import Array, Results, Row, Trial
 from orchestrator.results import quantities_over_steps
 from orchestrator.stored_arrays import drawn_arrays
-from orchestrator.table import Array, Results, Row, Trial
 from sweeps import studies
 from sweeps.single_directions import ABLATION, NOISE, PROTOCOLS, TRAIN_ACCURACY, Network, single_directions
 from tests.workers.memory_session import MemorySession

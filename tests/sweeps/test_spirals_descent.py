@@ -9,8 +9,8 @@ from measures import measures
 from measures.inputs import Snapshot
 from measures.registry import Component
 from orchestrator.plan import plan
-from orchestrator.report import ReportHeader, build_report
-from orchestrator.table import Results, Row, Trial
+from orchestrator.report.build import ReportHeader, build_report
+from orchestrator.report.table import Results, Row, Trial
 from sweeps import studies
 from sweeps.spirals_descent import PRESENTATION, PROTOCOLS, n_eff, spirals_descent
 from tests.workers.memory_session import MemorySession

@@ -10,10 +10,10 @@ from torchvision.datasets import CIFAR100
 
 from measures.registry import Component
 from orchestrator.plan import plan
-from orchestrator.report import Report, ReportHeader, build_report
+from orchestrator.report.build import Report, ReportHeader, build_report
 from sweeps import studies
 from sweeps.weight_decay_dimension import weight_decay_dimension
-from tests.orchestrator.published_activation_dimension import published
+from tests.orchestrator.report.published_activation_dimension import published
 from tests.workers.memory_session import MemorySession
 from tests.workers.small_files import pixels, write_cifar
 from workers.models import models

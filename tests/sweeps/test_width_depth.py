@@ -5,8 +5,8 @@ import re
 import pytest
 
 from measures.registry import Component
-from orchestrator.claim_kinds import Concordance
 from orchestrator.plan import plan
+from orchestrator.report.claim_kinds import Concordance
 from sweeps import studies
 from sweeps.width_depth import width_depth
 
