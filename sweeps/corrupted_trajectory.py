@@ -22,26 +22,24 @@ of 0.0025 that falls to a tenth in 50 epochs, 8 replicates that share images and
 training images of both digits, 900 for testing, 100 epochs at 0.002; 8 replicates, as the code states no number. Not
 run either: it needs the training set of MNIST.
 
-`--preset quick --task cifar`: the same network on 300 images resized to 25 x 25 pixels, the fewest that it takes, 300
-for testing, 20 epochs at a rate from 0.02 to a tenth of that, c = 0, 0.3, 0.6, 5 replicates, each with images of its
-own. Run once, November 2026, on real images (as JPEG): 16 minutes on two cores, of which other work took three tenths;
-22 core-minutes, so about 11 minutes on idle cores. Five replicates, the fewest of which `paired_trends` judges; means
-± 1 standard error, and the mean rank correlation with c within replicates (its 95 % interval):
+`--preset quick --task cifar`: the same network on 200 images resized to 25 x 25 pixels, the smallest that it takes, 300
+for testing, 22 epochs at a rate from 0.02 to a tenth of that, c = 0, 0.3, 0.6, 5 replicates, each with images of its
+own. Run in November 2026 on real images (as JPEG): 8.8 minutes on two idle cores. Five replicates, the fewest of which
+`paired_trends` judges; means ± 1 standard error, and the mean rank correlation with c within replicates (its 95 %
+interval):
 
     c                            0                0.3              0.6
-    train loss                   0.029 ± 0.003    0.160 ± 0.010    0.253 ± 0.006     1    (1 to 1)
-    test loss                    0.166 ± 0.005    0.210 ± 0.009    0.265 ± 0.007     1    (1 to 1)
-    trajectory, last tenth       0.092 ± 0.003    0.132 ± 0.004    0.098 ± 0.007     0.1  (-0.3 to 0.5)
-    total trajectory             1.91 ± 0.03      1.84 ± 0.07      1.25 ± 0.09      -0.9  (-1 to -0.7)
-    variance / rate^2, late      0.81 ± 0.05      0.92 ± 0.07      0.42 ± 0.06      -0.5  (-0.5 to -0.5)
-    distance, last tenth         0.244 ± 0.009    0.159 ± 0.009    0.093 ± 0.006    -1    (-1 to -1)
-    slope of the logits          2.33 ± 0.10      0.97 ± 0.06      0.51 ± 0.05      -1    (-1 to -1)
+    train loss                   0.036 ± 0.004    0.157 ± 0.021    0.228 ± 0.016     1    (1 to 1)
+    test loss                    0.185 ± 0.008    0.225 ± 0.014    0.300 ± 0.027     1    (1 to 1)
+    trajectory, last tenth       0.088 ± 0.007    0.121 ± 0.006    0.106 ± 0.007     0.4  (-0.1 to 0.8)
+    total trajectory             1.93 ± 0.08      1.86 ± 0.13      1.49 ± 0.16      -0.6  (-1 to 0)
+    variance / rate^2, late      0.45 ± 0.05      0.51 ± 0.07      0.34 ± 0.05      -0.5  (-0.9 to 0)
+    distance, last tenth         0.187 ± 0.007    0.127 ± 0.013    0.095 ± 0.013    -1    (-1 to -1)
+    slope of the logits          1.86 ± 0.08      0.91 ± 0.12      0.60 ± 0.07      -1    (-1 to -1)
 
-So the losses go as published and the bias does not: of its trajectory nothing can be said, and total, variance and
-distance fall. But so short a training fits only the true labels (train error 0.008, 0.107 and 0.227) and hardly begins
-to memorise corrupted ones; where train loss is still high, this is what figures 1d-f show long before their end. The
-trajectory of c = 0 has its largest value after 8 epochs (0.114) and falls, as a confident network has none; those of
-c = 0.3 and 0.6 rise to the last epoch, and the mean of the first passes that of c = 0 in epoch 13, of the second in 18.
+So the losses go as published; of the trajectory, its total and its variance nothing can be said, and the distance
+falls. But so short a training fits only the true labels (train error 0.014, 0.112 and 0.206) and hardly begins to
+memorise corrupted ones; where train loss is still high, this is what figures 1d-f show long before their end.
 
 `--preset quick --task mnist`: 30 epochs and 3 replicates. Run once, November 2026, on the first 100 threes and sixes of
 the test file of MNIST, 500 more for testing: 3.6 minutes on two cores, nearly idle; 6.1 core-minutes. Over the

@@ -29,6 +29,8 @@ Width = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Epochs = Annotated[int, Field(ge=1)]
 N_EFF = "hessian_spectrum/effective_dimensionality_z1"
+# Half of the default's probes: the error of N_eff is about 2 % and not 1.4 %, at two thirds of the products.
+HESSIAN = {"quick": Component("hessian_spectrum", num_probes=4), "paper": Component("hessian_spectrum")}
 
 
 def double_descent(
@@ -62,7 +64,7 @@ def double_descent(
             for replicate in range(replicates)
         ),
         axes=("model.width", "corruption.fraction"),
-        measured=(Measured(Component("hessian_spectrum")), Measured(Component("intrinsic_dimension"))),
+        measured=(Measured(HESSIAN[preset]), Measured(Component("intrinsic_dimension"))),
         presentation=presentation(preset),
         refine=None if refine is None else Refine(axis="model.width", quantity="test/loss", factor=refine),
     )
