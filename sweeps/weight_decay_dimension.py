@@ -47,10 +47,10 @@ images (as JPEG): 6.6 minutes on two idle cores. One network each, ± the error 
     test error      0.592          0.593          0.611          0.647          0.740          0.762
     train error     0.024          0.263          0.521          0.598          0.726          0.767
 
-(1) holds: r -0.92 and -0.95. Test error turns, at 0.006 and at 0. Of (2), LLID goes with it up to there (rank correlation
-0.90, 0.11 to 1); PID / LLID, -0.70 (-1 to 0.71), cannot be judged from 5 networks, nor can (3): 3 of them lie beyond the
-turn in weight decay, of which the last has lost PID, and over dropout PID has no trend (-0.60, -1 to 0.60). An earlier
-form, with augmented images, was fitted by no network and had no overfitting to prevent.
+(1) holds: r -0.92 and -0.95. Test error turns, at 0.006 and at 0. Of (2), LLID goes with it up to there (rank
+correlation 0.90, 0.11 to 1); PID / LLID, -0.70 (-1 to 0.71), cannot be judged from 5 networks. Nor can (3): 3 networks
+lie from the turn in weight decay on, of which the last has lost PID, and over dropout PID has no trend (-0.60, -1 to
+0.60). An earlier form, with augmented images, was fitted by no network and had no overfitting to prevent.
 """
 
 from collections.abc import Mapping
