@@ -33,9 +33,9 @@ been run: 12 million steps.
 `--preset quick` takes a tenth of the epochs at ten times the rate (0.01, 300), so that rate times steps is as
 published, 300 test points and 5 replicates. The noise of single steps is larger then, and with it the variance of the
 bias, by more than division by the squared rate takes out; the total, a sum over epochs, is a tenth. Measured in
-November 2026: 600,000 steps, each about 1 ms of processor time on an idle core, 1.7 ms on one that was shared; an
-estimated 5 minutes on 2 idle cores. Expected: the order above at the end, the reverse at epoch 10. Came, means ± 1
-standard error, and rank correlation with frequency within replicates (95 % interval):
+November 2026: 600,000 steps, 1.5 minutes on two idle cores, as all replicates train in packs. Expected: the order above
+at the end, the reverse at epoch 10. Came, means ± 1 standard error, and rank correlation with frequency within
+replicates (95 % interval):
 
     frequency              0.25             0.5              0.75             1                correlation
     train loss             0.0010 ± 0.0009  0.0026 ± 0.0022  0.0059 ± 0.0026  0.022 ± 0.008    1

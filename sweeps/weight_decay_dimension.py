@@ -82,7 +82,7 @@ class Protocol:
     """What a preset trains: network, images, training, and both sweeps."""
 
     data_sets: tuple[DataSet, ...]
-    images: Mapping[str, int]
+    images: Mapping[str, int | str]
     model: Component
     batch_size: int
     epochs: int

@@ -15,16 +15,16 @@ all networks within 5 % 0.75 against 0.60, and neither difference can be told fr
 the number of non-negative Ritz values among 100, less a few, which is no estimate of the sum over the spectrum; the
 report has both.
 
-`--preset quick` asks the same of 80 perceptrons on 1,000 examples of MNIST-1D with 15 % random labels. Measured in
-November 2026, one replicate: 5 to 7 s of processor time a trial, of which 2 s are for measuring it; 27 minutes in all
-on one core at the lowest priority beside other work. Expected: test loss peaks about where train error first reaches
-0, at a smaller width for deeper networks; and N_eff orders it along lines of equal count. Came: it peaks at widths 32,
-40, 24, 24, 20 for depths 1 to 5 (8.1, 13.8, 11.9, 10.0, 9.7); train error is first 0 at widths 32, 28, 36, 32, 32.
-N_eff does not order it: of 100 pairs of fitted networks within 10 % it orders 0.35 (0.20 to 0.53) as test loss does,
-rather the other way round, and the count 0.56 (0.50 to 0.71). Of the published recipe (0.42, 0.25 to 0.59) it cannot
-be judged. These networks have no weight decay and go on to a train loss of 0.00004, where the curvature of the
-cross-entropy vanishes with the loss: N_eff falls from 73-102 to 0.2-10 and, over the 61 fitted networks, has a rank
-correlation of 0.97 with train loss.
+`--preset quick` asks the same of 80 perceptrons on 1,000 examples of MNIST-1D with 15 % random labels. Run in November
+2026, one replicate: 3.3 minutes on two idle cores. Expected: test loss peaks about where train error first reaches 0,
+at a smaller width for deeper networks; and N_eff orders it along lines of equal count. Came: it peaks at widths 32, 40,
+28, 20, 24 for depths 1 to 5 (8.1, 14.3, 11.4, 10.4, 9.9); train error is first 0 at widths 32, 24, 28, 24, 32. N_eff
+does not order it: of 100 pairs of fitted networks within 10 % it orders 0.28 (0.14 to 0.45) as test loss does, rather
+the other way round, and the count 0.56 (0.50 to 0.71); nor does the published recipe (0.30, 0.15 to 0.48). These
+networks have no weight decay and go on to a train loss of 0.00004, where the curvature of the cross-entropy vanishes
+with the loss: N_eff falls from 74-96 to 0.2-10 and, over the 61 fitted networks, has a rank correlation of 0.95 with
+train loss. The same networks in arithmetic that rounds otherwise (`RECIPE` 2) had their peaks at 32, 40, 24, 24, 20 and
+gave 0.35 (0.20 to 0.53) and, of the recipe, 0.42 (0.25 to 0.59), which could not be judged: so much is chance.
 
 `--preset paper` has not been run: 144 trials; by count 0.8 EFLOP of training, 5.7 of measuring, 13 GB of checkpoints.
 """
