@@ -130,10 +130,6 @@ class _Attempt:
         """Of a training that is to begin now."""
         try:
             return self.ended(train())
-        except SystemExit:  # whoever watches has ended it, and records that
-            if self.run is not None:
-                self.run.flush()
-            raise
         except Exception as error:
             return self.ended(error)
 

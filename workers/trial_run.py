@@ -85,7 +85,8 @@ class TrialRun:
         self.waiting += [
             Sample(key, value, step, now) for key, value in metrics.items() if step > self.stored_steps.get(key, -1)
         ]
-        if time.monotonic() - self.flushed > self.runtime.flush_seconds:
+        # Whoever watches may end the training and its process: all that it is judged by is stored before.
+        if self.watch is not None or time.monotonic() - self.flushed > self.runtime.flush_seconds:
             self.flush()
         if self.watch is not None:
             self.watch(step, metrics)

@@ -22,10 +22,11 @@ def test_whoever_watches_hears_of_every_evaluation_and_may_end_it(
     def watch(step: int, metrics: Mapping[str, float]) -> None:
         if "test/loss" in metrics:
             heard.append(step)
+            stored = [point.step for point in store.history(run_id, "test/loss")]
+            assert stored == heard, "whatever becomes of this process now, nothing that was measured is lost"
             if len(heard) == 3:
                 raise SystemExit(0)  # as Tune ends a thread
 
     with pytest.raises(SystemExit):
         run_trial(TrainingTask(small_trial, run_id, "ours"), runtime, watch=watch)
-    assert [point.step for point in store.history(run_id, "test/loss")] == heard, "none of what was measured is lost"
     assert not any(tag.startswith("failure") for tag in store.get(run_id).tags)
