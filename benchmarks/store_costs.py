@@ -34,15 +34,20 @@ def start_trial(store: RunStore, experiment: str, number: int) -> None:
 def flush(store: RunStore, run_id: str, number: int) -> None:
     """What a trial does every few seconds: it looks at its lease and stores 20 points."""
     store.get(run_id)
-    now = now_ms()
-    store.log_samples(run_id, [Sample(f"train/metric{i}", 0.5, number, now) for i in range(20)])
+    store.log(run_id, _points(number))
 
 
 def checkpoint(store: RunStore, run_id: str, number: int) -> None:
-    """A checkpoint of a network of 100,000 parameters and its momentum: two files and the tag that commits them."""
+    """A checkpoint of a network of 100,000 parameters and its momentum: two files, 20 points, the tag that commits."""
+    store.get(run_id)
     store.write_file(run_id, f"checkpoints/step-{number:09d}/state.safetensors", bytes(800_000))
     store.write_file(run_id, f"checkpoints/step-{number:09d}/manifest.json", bytes(1000))
-    store.set_tags(run_id, {f"checkpoint.{number}": "0" * 64})
+    store.log(run_id, _points(number), {f"checkpoint.{number}": "0" * 64})
+
+
+def _points(step: int) -> list[Sample]:
+    now = now_ms()
+    return [Sample(f"train/metric{i}", 0.5, step, now) for i in range(20)]
 
 
 WORK: dict[str, Work] = {"start of a trial": start_trial, "flush": flush, "checkpoint": checkpoint}

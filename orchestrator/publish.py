@@ -214,7 +214,7 @@ def _keep_curves(study: Study, columns: Sequence[Column], store: RunStore, exper
         tags = {REPORT: identity, COLOR: colors[label], "sweep.study": study.name, LEASE: lease}
         run_id = store.create_run(experiment, label, "curve", tags, {})
         now = now_ms()
-        store.log_samples(run_id, [Sample(each.key, each.value, each.step, now) for each in points[label]])
+        store.log(run_id, [Sample(each.key, each.value, each.step, now) for each in points[label]])
         store.set_status(run_id, "FINISHED")
     for run in stored:  # aggregates of older numbers, which the new ones replace, or of an interrupted launch
         if run not in current:

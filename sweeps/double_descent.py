@@ -20,6 +20,7 @@ from orchestrator.report.axis import Axis
 from orchestrator.report.claim_kinds import FirstZero, Follows, Peak
 from orchestrator.report.presentation import Panel, Presentation, Series
 from orchestrator.study import Measured, Study
+from workers.runtime import Checkpoints
 from workers.spec import TrialSpec
 
 QUICK_WIDTHS = (2, 3, 4, 5, 7, 9, 12, 16, 21, 27, 36, 47, 61, 80, 104, 135, 177, 230, 300)  # geomspace(2, 300, 20)
@@ -30,6 +31,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Epochs = Annotated[int, Field(ge=1)]
 N_EFF = "hessian_spectrum/effective_dimensionality_z1"
 # Half of the default's probes, for two thirds of the products: at width 300 N_eff is 25.8 ± 0.9 and was 25.8 ± 0.6.
+# Networks of the quick preset train for half a minute, and only their ends are measured.
+CHECKPOINTS = {"quick": Checkpoints(per_decade=1, fraction=0.2), "paper": Checkpoints()}
 HESSIAN = {"quick": Component("hessian_spectrum", num_probes=4), "paper": Component("hessian_spectrum")}
 
 
@@ -65,6 +68,7 @@ def double_descent(
         ),
         axes=("model.width", "corruption.fraction"),
         measured=(Measured(HESSIAN[preset]), Measured(Component("intrinsic_dimension"))),
+        checkpoints=CHECKPOINTS[preset],
         presentation=presentation(preset),
         refine=None if refine is None else Refine(axis="model.width", quantity="test/loss", factor=refine),
     )

@@ -21,6 +21,7 @@ TOY_SIZES = {
     "refine": "--widths 2 5 12 --factor 2 --epochs 1",
     "replicates": "--cases sinusoid --epochs 1",
     "scale": "--sizes 2",
+    "stacking": "--networks lenet --members 2 --repeats 1",
     "store_costs": "--writers 2 --seconds 0.5",
     "training_throughput": "--models convnet --widths 1 --epochs 1 --examples 1408 --repeats 1 --threads 1",
     "twonn": "--quick --threads 1",

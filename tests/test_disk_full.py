@@ -27,7 +27,7 @@ def study(disk: SmallDisk, cache: Path, output: Path) -> subprocess.Popen[str]:
 
 def trains(disk: SmallDisk) -> bool:
     """Whether a trial has stored a checkpoint in its middle."""
-    return any((disk.outside / "store" / "artifacts").glob("*/*/artifacts/checkpoints/step-000000240/manifest.json"))
+    return any((disk.outside / "store" / "artifacts").glob("*/*/artifacts/checkpoints/step-000000480/manifest.json"))
 
 
 def numbers(disk: SmallDisk, copy: Path) -> Mapping[tuple[str, str], list[Point]]:

@@ -85,7 +85,9 @@ def test_every_kind_of_leftover_is_repaired_and_nothing_committed_is_touched(
 ) -> None:
     spool = Spool(tmp_path / "cache" / "spool" / run_id)
     spool.add_samples([Sample("train/loss", 0.5, 7, 1_000)])
-    spool.add_checkpoint(30, {"checkpoints/step-000000030/state.safetensors": b"waiting"}, {checkpoint_tag(30): "sha"})
+    spool.add_checkpoint(
+        30, {"checkpoints/step-000000030/state.safetensors": b"waiting"}, [], {checkpoint_tag(30): "sha"}
+    )
     half = tmp_path / "cache" / "spool" / run_id / "000000002.part"
     half.mkdir()
     unfinished = tmp_path / "cache" / "datasets" / ".mnist1d-0123-abc"

@@ -80,7 +80,7 @@ def measure_checkpoint(
         with nullcontext() if needs is None else limits(needs), torch.random.fork_rng(devices=[]):
             measurement: Measurement = measures.call(measure, given)
         store.write_measurement(run_id, measure.name, key, step, measurement, time.monotonic() - started)
-        clear_failure(store, run_id, stage)
+        clear_failure(store, store.get(run_id), stage)
     except StoreUnreachable:
         raise  # there is nowhere to record it
     except Exception as error:

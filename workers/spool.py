@@ -33,11 +33,13 @@ class Spool:
 
     def add_samples(self, samples: Sequence[Sample]) -> None:
         """Metrics wait."""
-        self._add({"samples": [dataclasses.astuple(sample) for sample in samples]}, {})
+        self._add({"samples": _rows(samples)}, {})
 
-    def add_checkpoint(self, step: int, files: Mapping[str, bytes], tags: Mapping[str, str]) -> None:
-        """The files of a checkpoint wait, by their paths in the run, and the tags that commit it."""
-        self._add({"step": step, "paths": list(files), "tags": tags}, files)
+    def add_checkpoint(
+        self, step: int, files: Mapping[str, bytes], samples: Sequence[Sample], tags: Mapping[str, str]
+    ) -> None:
+        """The files of a checkpoint wait, by their paths in the run, with the metrics up to it and the tags."""
+        self._add({"step": step, "paths": list(files), "tags": tags, "samples": _rows(samples)}, files)
 
     def ship(self, store: RunStore, run_id: str) -> None:
         """Send everything in order; StoreUnreachable leaves what has not been taken."""
@@ -48,12 +50,13 @@ class Spool:
         for place in entries:
             entry: dict[str, Any] = json.loads((place / ENTRY).read_bytes())
             samples = [Sample(*fields) for fields in entry.get("samples", ())]
-            if missing := [sample for sample in samples if sample.step > stored.get(sample.key, -1)]:
-                store.log_samples(run_id, missing)
+            missing = [sample for sample in samples if sample.step > stored.get(sample.key, -1)]
             if "step" in entry and checkpoint_tag(entry["step"]) not in record.tags:
                 for i, path in enumerate(entry["paths"]):
                     store.write_file(run_id, path, (place / str(i)).read_bytes())
-                store.set_tags(run_id, entry["tags"])
+                store.log(run_id, missing, entry["tags"])
+            elif missing:
+                store.log(run_id, missing)
             shutil.rmtree(place)
         shutil.rmtree(self.folder)
 
@@ -81,6 +84,10 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _rows(samples: Sequence[Sample]) -> list[tuple[Any, ...]]:
+    return [dataclasses.astuple(sample) for sample in samples]
 
 
 def _json(entry: Mapping[str, Any]) -> bytes:

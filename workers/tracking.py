@@ -179,16 +179,22 @@ class RunStore:
         self._client.delete_run(run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        self._client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.log(run_id, (), tags)
 
     def delete_tag(self, run_id: str, key: str) -> None:
         self._client.delete_tag(run_id, key)
 
-    def log_samples(self, run_id: str, samples: Sequence[Sample]) -> None:
-        """Store metrics. Storing the very same sample again changes nothing: its time stamp is part of its key."""
+    def log(self, run_id: str, samples: Sequence[Sample], commit: Mapping[str, str] | None = None) -> None:
+        """Store metrics, then the tags that commit them and whatever was stored before.
+
+        Storing the very same sample again changes nothing: its time stamp is part of its key.
+        """
         metrics = [Metric(s.key, s.value, s.timestamp, s.step) for s in samples]
-        for start in range(0, len(metrics), BATCH):
-            self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        *before, last = [metrics[start : start + BATCH] for start in range(0, len(metrics), BATCH)] or [[]]
+        for batch in before:
+            self._client.log_batch(run_id, metrics=batch)
+        # Of one request, which costs no more than either alone, MLflow stores the tags last.
+        self._client.log_batch(run_id, metrics=last, tags=[RunTag(key, value) for key, value in (commit or {}).items()])
 
     def history(self, run_id: str, key: str) -> list[Point]:
         """Every stored point of a metric, by step."""
@@ -255,8 +261,9 @@ class RunStore:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **measurement.arrays)  # type: ignore[arg-type]  # numpy types **kwds too narrowly
             self.write_file(run_id, arrays_path(key, step), buffer.getvalue())
-        self.write_json(run_id, measurement_path(key, step), measurement_record(step, measurement, seconds))
-        self.commit_measurement(run_id, measure, key, step)
+        record = measurement_record(step, measurement, seconds)
+        self.write_json(run_id, measurement_path(key, step), record)
+        self._commit_measurement(run_id, measure, key, record)
 
     def read_arrays(self, run_id: str, key: str, step: int) -> dict[str, NDArray[np.generic]]:
         """The arrays of a measurement, by name; FileNotFoundError if it has none."""
@@ -264,11 +271,12 @@ class RunStore:
             return {name: stored[name] for name in stored.files}
 
     def commit_measurement(self, run_id: str, measure: str, key: str, step: int) -> None:
-        """Make metrics of a stored record and commit it. Repeating it adds nothing: the record holds the time stamp."""
-        record = self.read_json(run_id, measurement_path(key, step))
-        self.log_samples(run_id, measurement_samples(measure, record))
+        """Complete what died after its record. Repeating it adds nothing: the record holds the time stamp."""
+        self._commit_measurement(run_id, measure, key, self.read_json(run_id, measurement_path(key, step)))
+
+    def _commit_measurement(self, run_id: str, measure: str, key: str, record: Mapping[str, Any]) -> None:
         commit = json.dumps({"seconds": round(record["seconds"], 3), "notes": record["notes"]})
-        self.set_tags(run_id, {measured_tag(key, step): commit})
+        self.log(run_id, measurement_samples(measure, record), {measured_tag(key, record["step"]): commit})
 
 
 def _is_passing(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from workers.fits.threshold import RULES
 from workers.gang import ALONE, Gang
 from workers.gang_session import GangSession
 from workers.own_entries import admit
-from workers.record import TRAIN_SECONDS, Sample, now_ms
+from workers.record import TRAIN_SECONDS, RunRecord, Sample, now_ms
 from workers.runtime import Runtime
 from workers.spec import TrialSpec
 from workers.store_address import StoreUnreachable
@@ -146,10 +146,11 @@ class _Attempt:
         assert self.run is not None, "it has begun"
         self.run.flush()
         self.run.drain()
-        clear_failure(self.store, self.task.run_id, "training")
-        _record_outcome(self.store, self.task.run_id, outcome, self.seconds)
-        self.store.set_status(self.task.run_id, "FINISHED")
-        return TrialResult(self.task.run_id, _summary(self.store, self.task.run_id, outcome), seconds=self.seconds)
+        record = self.store.get(self.task.run_id)
+        clear_failure(self.store, record, "training")
+        _record_outcome(self.store, record, outcome, self.seconds)
+        self.store.set_status(record.run_id, "FINISHED")
+        return TrialResult(record.run_id, _summary(record, outcome), seconds=self.seconds)
 
     def _failed(self, error: Exception) -> TrialResult:
         run_id = self.task.run_id
@@ -199,23 +200,22 @@ def record_failure(store: RunStore, run_id: str, stage: str, error: Exception, s
     return TrialResult(run_id, f"{stage} failed", last_line, seconds)
 
 
-def clear_failure(store: RunStore, run_id: str, stage: str) -> None:
+def clear_failure(store: RunStore, record: RunRecord, stage: str) -> None:
     """Forget an earlier failure of a stage that has now succeeded; its traceback stays among the artifacts."""
-    if f"failure.{stage}" in store.get(run_id).tags:
-        store.delete_tag(run_id, f"failure.{stage}")
+    if f"failure.{stage}" in record.tags:
+        store.delete_tag(record.run_id, f"failure.{stage}")
 
 
-def _record_outcome(store: RunStore, run_id: str, outcome: Outcome, seconds: float) -> None:
-    stored = store.get(run_id)
+def _record_outcome(store: RunStore, stored: RunRecord, outcome: Outcome, seconds: float) -> None:
     points = {
         f"{threshold_name(rule)}/{unit}": value
         for rule, step in outcome.thresholds.items()
         for unit, value in (("step", step), ("epoch", step // outcome.steps_per_epoch))
     }
     samples = [Sample(key, float(value), 0, now_ms()) for key, value in points.items() if key not in stored.points]
-    store.log_samples(run_id, samples)
-    store.set_tags(
-        run_id,
+    store.log(
+        stored.run_id,
+        samples,
         {
             "sweep.outcome": "diverged" if outcome.diverged else "trained",
             "sweep.final_step": str(outcome.step),
@@ -237,8 +237,8 @@ def _threshold(outcome: Outcome, rule: str) -> str:
     return f"step {step}, epoch {step // outcome.steps_per_epoch}"
 
 
-def _summary(store: RunStore, run_id: str, outcome: Outcome) -> str:
-    points = store.get(run_id).points
+def _summary(stored: RunRecord, outcome: Outcome) -> str:
     if outcome.diverged:
         return f"diverged at step {outcome.step}"
+    points = stored.points
     return ", ".join(f"{key} {points[key].value:.4g}" for key in SHOWN if key in points)

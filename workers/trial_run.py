@@ -93,32 +93,37 @@ class TrialRun:
 
     def flush(self) -> None:
         """Store the metrics that wait."""
-        samples = self.waiting.copy()
-        self.waiting.clear()
-        self.flushed = time.monotonic()
+        samples = self._taken()
 
         def send() -> None:
             self.held_record()
             if samples:
-                self.store.log_samples(self.run_id, samples)
+                self.store.log(self.run_id, samples)
 
         if not self._sent(send) and samples:
             self.spool.add_samples(samples)
 
+    def _taken(self) -> list[Sample]:
+        """The metrics that wait, which no longer do."""
+        samples, self.waiting = self.waiting, []
+        self.flushed = time.monotonic()
+        return samples
+
     def save(self, state: TrainingState) -> None:
-        self.flush()
+        samples = self._taken()
         data, manifest = encode(state, self.trial_id)
         folder = checkpoint_folder(state.step)
         files = {f"{folder}/{STATE_FILE}": data, f"{folder}/{MANIFEST_FILE}": json.dumps(manifest, indent=1).encode()}
         tags = {checkpoint_tag(state.step): manifest["sha256"], "provenance.dataset_sha256": state.dataset_sha256}
 
         def send() -> None:
+            self.held_record()
             for path, content in files.items():
                 self.store.write_file(self.run_id, path, content)
-            self.store.set_tags(self.run_id, tags)
+            self.store.log(self.run_id, samples, tags)
 
         if not self._sent(send):
-            self.spool.add_checkpoint(state.step, files, tags)
+            self.spool.add_checkpoint(state.step, files, samples, tags)
 
     def drain(self) -> None:
         """Wait until the store has taken everything; StoreUnreachable once its patience ends, and all is kept."""

@@ -30,7 +30,7 @@ def trained(store: RunStore) -> dict[str, RunRecord]:
     for trial in TRIALS:
         tags = {"sweep.trial_id": trial.trial_id, "sweep.outcome": "trained"}
         run_id = store.create_run(experiment, trial.trial_id, "trial", tags, trial.parameters)
-        store.log_samples(run_id, [Sample("test/error", 0.5, 1, 1)])
+        store.log(run_id, [Sample("test/error", 0.5, 1, 1)])
         store.set_status(run_id, "FINISHED")
     return {run.trial_id: run for run in store.runs(experiment, "trial")}
 

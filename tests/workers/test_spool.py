@@ -27,8 +27,8 @@ def samples(*steps: int, key: str = "train/loss") -> list[Sample]:
 def filled(folder: Path) -> Spool:
     spool = Spool(folder)
     spool.add_samples(samples(1, 2))
-    spool.add_checkpoint(3, FILES, TAGS)
-    spool.add_samples(samples(3, 4))
+    spool.add_checkpoint(3, FILES, samples(3), TAGS)
+    spool.add_samples(samples(4))
     return spool
 
 
@@ -52,7 +52,7 @@ def test_the_same_entries_again_change_nothing(tmp_path: Path, store: RunStore, 
 
 def test_what_another_process_has_stored_meanwhile_is_left_alone(tmp_path: Path, store: RunStore, run_id: str) -> None:
     """The trial went on elsewhere, from an older checkpoint: its points of these steps have other time stamps."""
-    store.log_samples(run_id, [Sample("train/loss", step / 10, step, 9_999) for step in (1, 2, 3)])
+    store.log(run_id, [Sample("train/loss", step / 10, step, 9_999) for step in (1, 2, 3)])
     store.set_tags(run_id, {checkpoint_tag(3): "of the other process"})
     filled(tmp_path / "spool").ship(store, run_id)
     assert store.history(run_id, "train/loss") == [Point(step, step / 10) for step in (1, 2, 3, 4)]

@@ -106,8 +106,8 @@ def test_replayed_points_are_not_stored_twice(store: RunStore, run_id: str, run:
 
 def test_the_same_sample_twice_is_one_point(store: RunStore, run_id: str) -> None:
     sample = Sample("m/x", 0.1 + 0.2, 7, 1_700_000_000_000)
-    store.log_samples(run_id, [sample])
-    store.log_samples(run_id, [sample])
+    store.log(run_id, [sample])
+    store.log(run_id, [sample])
     assert store.history(run_id, "m/x") == [Point(7, 0.1 + 0.2)]
 
 

@@ -1,10 +1,9 @@
 """Position: where in a training an optimiser step lies."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """The step about to be taken, counted from 0, in a training of `epochs` epochs of `steps_per_epoch` steps."""
 
     step: int

@@ -96,7 +96,7 @@ def published(store: RunStore, folder: Path, name: str, errors: Sequence[Sequenc
     for trial, error in zip(trials, (each for width in errors for each in width), strict=True):
         tags = {"sweep.trial_id": trial.trial_id, "sweep.outcome": "trained"}
         run_id = store.create_run(experiment, trial.trial_id, "trial", tags, trial.parameters)
-        store.log_samples(run_id, [Sample("test/error", error, 1, 1)])
+        store.log(run_id, [Sample("test/error", error, 1, 1)])
         store.set_status(run_id, "FINISHED")
     publish(study, records(store, experiment), store, "lease", folder, f"gensweep run {name}", None)
     (run,) = store.runs(experiment, "sweep")

@@ -201,7 +201,7 @@ def test_a_published_report_draws_what_the_store_holds_of_every_step(store: RunS
     shown = study(Presentation(x=Axis("model.width", "width"), courses=Courses((LOSS,))))
     experiment = store.open_study("s", {})
     run_id = store.create_run(experiment, "run", "trial", {"sweep.trial_id": TRIAL.trial_id}, TRIAL.parameters)
-    store.log_samples(run_id, [Sample("train/loss", 1 / (1 + step), step, 1) for step in (0, 1, 3)])
+    store.log(run_id, [Sample("train/loss", 1 / (1 + step), step, 1) for step in (0, 1, 3)])
     store.set_status(run_id, "FINISHED")
     records = {run.trial_id: run for run in store.runs(experiment, "trial")}
     place = publish(shown, records, store, "lease", tmp_path, "gensweep run s", None).report
