@@ -6,7 +6,7 @@ Eigenpairs that are already known are summed exactly instead, and the probes liv
 estimate stays unbiased, and the outliers of a Hessian no longer add to its variance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from measures.spectrum import Spectrum
 Floats = NDArray[np.float64]
 
 STEPS_BETWEEN_CHECKS = 10
+BASES_BYTES = 1 << 30  # of probes that take their steps together: of a large network one alone may fill them
 
 
 @dataclass(frozen=True)
@@ -75,22 +76,9 @@ def lanczos(
     >>> lanczos(torch.diag(torch.tensor([1.0, 3.0])), torch.ones(2), 5).ritz_values.round(6).tolist()
     [1.0, 3.0]
     """
-    if num_steps < 1:
-        raise ValueError(f"num_steps={num_steps} is not valid: at least 1")
-    size = _dimension(operator)
-    if start.shape != (size,) or not torch.isfinite(start).all() or not start.any():
-        found = f"shape {tuple(start.shape)}, norm {float(torch.linalg.vector_norm(start)):g}"
-        raise ValueError(f"the start must be a finite non-zero vector of length {size}; got {found}")
-    fixed = start.new_empty(size, 0) if orthogonal_to is None else orthogonal_to
-    if fixed.shape[1] >= size:
-        raise ValueError(f"no direction is left: {fixed.shape[1]} columns to stay out of in dimension {size}")
-    basis = _empty_basis(operator, min(fixed.shape[1] + num_steps, size))
-    first = fixed.shape[1]
-    basis[:first] = fixed.T
-    basis[first] = _unit_remainder(start.to(basis), basis[:first])
-    steps = list(_recurrence(operator, basis, first, None))
-    diagonal, off_diagonal = entries(steps)
-    return Tridiagonalization(basis[first : first + len(steps)].T, diagonal, off_diagonal)
+    run = _started(operator, start, num_steps, orthogonal_to)
+    _finish(operator, [run])
+    return run.tridiagonalization()
 
 
 def top_eigenvalues(
@@ -121,9 +109,10 @@ def top_eigenvalues(
     generator = _generator(seed, stream=0)
     basis = _empty_basis(operator, limit)
     basis[0] = _unit_remainder(_draw(size, generator).to(basis), basis[:0])
-    steps: list[Step] = []
-    for step in _recurrence(operator, basis, 0, generator):
-        steps.append(step)
+    run = Recurrence(operator, basis, 0, generator)
+    steps = run.steps
+    while not run.is_done:
+        _advance(operator, [run])
         is_checked = len(steps) % STEPS_BETWEEN_CHECKS == 0 and len(steps) >= num_eigenvalues
         if is_checked and have_converged(steps, num_eigenvalues, tolerance):
             break
@@ -145,7 +134,8 @@ def lanczos_quadrature(
     $\mathrm{tr} f(H) \approx p\,\mathrm{mean}_j \sum_k w_{jk} f(\theta_{jk})$ is unbiased up to truncation in steps,
     and the rule is exact for polynomials of degree 2 `num_steps`. The converged pairs of `deflate` are summed exactly,
     and the probes are uniform on the unit sphere orthogonal to them. Ubaru, Chen, Saad, SIAM J. Matrix Anal. Appl. 38
-    (2017), algorithm 1; Ghorbani, Krishnan, Xiao, ICML 2019, algorithm 1. Costs num_steps * num_probes products.
+    (2017), algorithm 1; Ghorbani, Krishnan, Xiao, ICML 2019, algorithm 1. Costs num_steps * num_probes products,
+    those of a step of all probes together as far as their bases fit in a gigabyte.
 
     >>> identity = torch.eye(50, dtype=torch.float64)
     >>> round(lanczos_quadrature(identity, num_steps=5, num_probes=2, seed=0).effective_dimensionality(1.0).value, 6)
@@ -161,37 +151,86 @@ def lanczos_quadrature(
     if len(known) == size:
         return Spectrum(size, known, np.empty((0, 0)), np.empty((0, 0)))
     generator = _generator(seed, stream=1)
-    starts = (_draw(size, generator).to(operator.device) for _ in range(num_probes))
-    runs = [lanczos(operator, start, num_steps, orthogonal_to=vectors) for start in starts]
-    width = max(len(run.diagonal) for run in runs)
-    diagonals = _stacked([run.diagonal for run in runs], width)
-    return Spectrum(size, known, diagonals, _stacked([run.off_diagonal for run in runs], width))
+    rows = min(num_steps + (0 if vectors is None else vectors.shape[1]), size)
+    together = max(1, BASES_BYTES // (rows * size * torch.float64.itemsize))
+    matrices: list[tuple[Floats, Floats]] = []
+    while len(matrices) < num_probes:
+        starts = [_draw(size, generator).to(operator.device) for _ in range(min(together, num_probes - len(matrices)))]
+        runs = [_started(operator, start, num_steps, vectors) for start in starts]
+        _finish(operator, runs)
+        matrices += [entries(run.steps) for run in runs]
+    width = max(len(diagonal) for diagonal, _ in matrices)
+    diagonals, off_diagonals = zip(*matrices, strict=True)
+    return Spectrum(size, known, _stacked(diagonals, width), _stacked(off_diagonals, width))
 
 
-def _recurrence(operator: LinearOperator, basis: Tensor, first: int, restart: torch.Generator | None) -> Iterator[Step]:
-    """Fill the rows of `basis` after `first`, yielding each step.
+class Recurrence:
+    """Fills the rows of `basis` after `first`, a step for each image of its newest vector.
 
-    At an invariant subspace it ends, or goes on from a random direction if it is given a generator to `restart` with.
+    At an invariant subspace it is done, or goes on from a random direction if it has a generator to `restart` with.
     """
-    scale = norm = 0.0
-    for row in range(first, len(basis)):
-        image = (operator @ basis[row].to(operator.dtype)).to(basis)
-        coefficients, previous, known = basis[: row + 1] @ image, norm, basis[: row + 1]
+
+    def __init__(self, operator: LinearOperator, basis: Tensor, first: int, restart: torch.Generator | None = None):
+        self._operator, self._basis, self._first, self._restart = operator, basis, first, restart
+        self._scale = self._norm = 0.0
+        self.steps: list[Step] = []
+        self.is_done = False
+
+    @property
+    def newest(self) -> Tensor:
+        return self._basis[self._first + len(self.steps)]
+
+    def tridiagonalization(self) -> Tridiagonalization:
+        diagonal, off_diagonal = entries(self.steps)
+        return Tridiagonalization(self._basis[self._first :][: len(self.steps)].T, diagonal, off_diagonal)
+
+    def advance(self, image: Tensor) -> None:
+        known = self._basis[: self._first + len(self.steps) + 1]
+        image = image.to(known)
+        coefficients, previous = known @ image, self._norm
         diagonal = float(coefficients[-1])
         if not np.isfinite(diagonal):
-            raise ValueError(f"the operator's product in Lanczos step {row - first + 1} is not finite")
+            raise ValueError(f"the operator's product in Lanczos step {len(self.steps) + 1} is not finite")
         image = _orthogonalized(image - coefficients @ known, known, passes=1)
-        norm = float(torch.linalg.vector_norm(image))
-        scale = max(scale, abs(diagonal) + norm)
-        _check_symmetry(coefficients[first:-1], previous, scale, operator)
-        is_invariant = norm <= 100 * torch.finfo(operator.dtype).eps * scale
-        yield Step(coefficients[first:].cpu().numpy(), norm, not is_invariant)
-        if row + 1 == len(basis) or (is_invariant and restart is None):
-            return
-        if is_invariant:
-            basis[row + 1] = _unit_remainder(_draw(len(image), restart).to(image), known)
-        else:
-            basis[row + 1] = image / norm
+        self._norm = float(torch.linalg.vector_norm(image))
+        self._scale = max(self._scale, abs(diagonal) + self._norm)
+        _check_symmetry(coefficients[self._first : -1], previous, self._scale, self._operator)
+        is_invariant = self._norm <= 100 * torch.finfo(self._operator.dtype).eps * self._scale
+        self.steps.append(Step(coefficients[self._first :].cpu().numpy(), self._norm, not is_invariant))
+        self.is_done = len(known) == len(self._basis) or (is_invariant and self._restart is None)
+        if not self.is_done and is_invariant:
+            self.newest[:] = _unit_remainder(_draw(len(image), self._restart).to(image), known)
+        elif not self.is_done:
+            self.newest[:] = image / self._norm
+
+
+def _started(operator: LinearOperator, start: Tensor, num_steps: int, orthogonal_to: Tensor | None) -> Recurrence:
+    if num_steps < 1:
+        raise ValueError(f"num_steps={num_steps} is not valid: at least 1")
+    size = _dimension(operator)
+    if start.shape != (size,) or not torch.isfinite(start).all() or not start.any():
+        found = f"shape {tuple(start.shape)}, norm {float(torch.linalg.vector_norm(start)):g}"
+        raise ValueError(f"the start must be a finite non-zero vector of length {size}; got {found}")
+    fixed = start.new_empty(size, 0) if orthogonal_to is None else orthogonal_to
+    if fixed.shape[1] >= size:
+        raise ValueError(f"no direction is left: {fixed.shape[1]} columns to stay out of in dimension {size}")
+    basis = _empty_basis(operator, min(fixed.shape[1] + num_steps, size))
+    first = fixed.shape[1]
+    basis[:first] = fixed.T
+    basis[first] = _unit_remainder(start.to(basis), basis[:first])
+    return Recurrence(operator, basis, first)
+
+
+def _finish(operator: LinearOperator, runs: Sequence[Recurrence]) -> None:
+    while unfinished := [run for run in runs if not run.is_done]:
+        _advance(operator, unfinished)
+
+
+def _advance(operator: LinearOperator, runs: Sequence[Recurrence]) -> None:
+    """One step of each, whose products are made together."""
+    vectors = torch.stack([run.newest for run in runs]).mT  # so that the parts of a vector lie together
+    for run, image in zip(runs, (operator @ vectors.to(operator.dtype)).unbind(1), strict=True):
+        run.advance(image)
 
 
 def ritz_pairs(
@@ -254,6 +293,6 @@ def _draw(size: int, generator: torch.Generator | None) -> Tensor:
     return torch.randn(size, dtype=torch.float64, generator=generator)
 
 
-def _stacked(rows: list[Floats], width: int) -> Floats:
+def _stacked(rows: Sequence[Floats], width: int) -> Floats:
     """Rows padded to one width; behind the zero that ends a shorter run, no entry matters."""
     return np.array([np.pad(row, (0, width - len(row))) for row in rows])

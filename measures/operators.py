@@ -3,7 +3,8 @@
 Of a product's passes, those that do not depend on the vector are made once and their graph is kept as long as it fits
 in a stated amount of memory: a product then costs only the rest. Graphs that do not fit are rebuilt, a piece of the
 data at a time, for every block of vectors. On a CPU pieces are small even where all fit, for the sake of its cache.
-Vectors of a block are multiplied one after another: on one core, batching them with `vmap` was slower.
+Autograd multiplies the vectors of a block one after another: on one core, batching them with `vmap` was slower. For
+Hessians of chains of dense layers, whose products are written out, it is not asked but at the outputs.
 """
 
 import math
@@ -15,6 +16,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from measures.dense_hessian import DENSE_TENSOR_BYTES, DenseHessianLinearization, dense_chain
 from measures.linearization import (
     FisherLinearization,
     GaussNewtonLinearization,
@@ -69,7 +71,7 @@ class CurvatureOperator:
         keep: bool,
     ):
         self._model, self._loss_function, self._pieces, self._parameters = model, loss, pieces, parameters
-        self._linearize = linearize
+        self._linearize, self._versions = linearize, _versions(model)
         self._num_examples = sum(len(targets) for _, targets in pieces)
         total, gradient, graphs = 0.0, torch.zeros(self.shape[0], dtype=self.dtype, device=self.device), []
         for graph in self._rebuilt_graphs():
@@ -101,18 +103,18 @@ class CurvatureOperator:
         """The matrix times one vector (p,) or the columns of a block (p, k)."""
         if vectors.ndim not in (1, 2) or vectors.shape[0] != self.shape[0]:
             raise ValueError(f"cannot multiply a {self.shape} operator by a tensor of shape {tuple(vectors.shape)}")
-        columns = [vectors] if vectors.ndim == 1 else list(vectors.unbind(1))
-        products = [torch.zeros(self.shape[0], dtype=self.dtype, device=self.device) for _ in columns]
-        for graph in self._graphs if self._graphs is not None else self._rebuilt_graphs():
-            for column, product in zip(columns, products, strict=True):
-                product += graph.product(column.to(self.dtype))
-        return products[0] if vectors.ndim == 1 else torch.stack(products, dim=1)
+        if _versions(self._model) != self._versions:
+            raise RuntimeError("a parameter was modified by an inplace operation since the operator was made of it")
+        block = (vectors.unsqueeze(1) if vectors.ndim == 1 else vectors).to(self.dtype)
+        graphs = self._graphs if self._graphs is not None else self._rebuilt_graphs()
+        products = sum((graph.products(block) for graph in graphs), torch.zeros_like(block))
+        return products.squeeze(1) if vectors.ndim == 1 else products
 
     def _rebuilt_graphs(self) -> Iterator[Linearization]:
         for inputs, targets in self._pieces:
             with evaluating(self._model), torch.enable_grad():
                 loss = partial(self._share_of_loss, targets=targets)
-                piece = Piece(self._model(inputs), loss, len(targets), self._num_examples)
+                piece = Piece(self._model, inputs, loss, len(targets), self._num_examples)
                 graph = self._linearize(piece, self._parameters)
             yield graph
 
@@ -133,14 +135,19 @@ def hessian_operator(
     `model.parameters()`, flattened; the model is evaluated in evaluation mode. `loss` is the mean over the examples of
     a batch, and batches count by their size. "matrices" leaves out tensors of one dimension (biases, normalisation).
     Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994), eq. 4. One product costs about
-    two forward and backward passes, half of that while the graph fits in `graph_bytes`.
+    two forward and backward passes, half of that while the graph fits in `graph_bytes`; of chains of dense layers it is
+    written out (`measures.dense_hessian`), and the vectors of a small block are multiplied together.
 
     >>> model = torch.nn.Linear(1, 1, bias=False)
     >>> data = [(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [0.0]]))]
     >>> hessian_operator(model, torch.nn.functional.mse_loss, data) @ torch.ones(1)  # 2 * mean(x^2)
     tensor([10.])
     """
-    return _operator(model, loss, data, parameters, graph_bytes, HessianLinearization)
+    batches = list(data)
+    is_dense = all(dense_chain(model, inputs) is not None for inputs, _ in batches)
+    if is_dense:
+        return _operator(model, loss, batches, parameters, graph_bytes, DenseHessianLinearization, DENSE_TENSOR_BYTES)
+    return _operator(model, loss, batches, parameters, graph_bytes, HessianLinearization)
 
 
 def ggn_operator(
@@ -185,7 +192,13 @@ def fisher_operator(
 
 
 def _operator(
-    model: nn.Module, loss: Loss, data: Iterable[Batch], parameters: Which, graph_bytes: int, linearize: Linearize
+    model: nn.Module,
+    loss: Loss,
+    data: Iterable[Batch],
+    parameters: Which,
+    graph_bytes: int,
+    linearize: Linearize,
+    tensor_bytes: int = TENSOR_BYTES,
 ) -> CurvatureOperator:
     if parameters not in ("all", "matrices"):
         raise ValueError(f"parameters={parameters!r} is not valid: 'all' or 'matrices'")
@@ -196,7 +209,9 @@ def _operator(
         raise ValueError("the data hold no examples: a mean loss needs at least one")
     saved = _saved_bytes(model, batches[0][0][:1])
     num_kept = max(1, graph_bytes // (GRAPH_TO_FORWARD_BYTES * max(1, sum(saved))))
-    piece_size = min(num_kept, _rows_in_cache(saved, chosen)) if chosen[0].device.type == "cpu" else num_kept
+    piece_size = (
+        min(num_kept, _rows_in_cache(saved, chosen, tensor_bytes)) if chosen[0].device.type == "cpu" else num_kept
+    )
     pieces = [piece for batch in batches for piece in _pieces(batch, piece_size)]
     keep = sum(len(targets) for _, targets in pieces) <= num_kept
     return CurvatureOperator(model, loss, pieces, chosen, linearize=linearize, keep=keep)
@@ -212,10 +227,15 @@ def _check_parameters(chosen: list[nn.Parameter], which: str) -> None:
         raise ValueError(f"parameters are {chosen[0].dtype}; second derivatives need float32 or float64")
 
 
-def _rows_in_cache(saved: Sequence[int], parameters: Sequence[Tensor]) -> int:
+def _versions(model: nn.Module) -> list[int]:
+    """How often each parameter has been changed in place."""
+    return [parameter._version for parameter in model.parameters()]  # pyright: ignore[reportPrivateUsage]
+
+
+def _rows_in_cache(saved: Sequence[int], parameters: Sequence[Tensor], tensor_bytes: int) -> int:
     """Examples of a piece that makes best use of a CPU, by what one example saves."""
     parameter_bytes = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
-    return max(FEWEST_EXAMPLES, TENSOR_BYTES // max(1, *saved), parameter_bytes // max(1, sum(saved)))
+    return max(FEWEST_EXAMPLES, tensor_bytes // max(1, *saved), parameter_bytes // max(1, sum(saved)))
 
 
 def _pieces(batch: Batch, size: int) -> Iterator[Batch]:

@@ -18,12 +18,12 @@ weights that torch draws by default so narrow a network does not learn at all wi
 images it stayed at a training error of 0.9 for 14 epochs, at learning rates 0.05 and 0.1), so both are drawn as He et
 al. do.
 
-Run twice, November 2026, with the same numbers: 4.8 minutes. Expected: the published gap. Came: test error 0.553 ± 0.002 with batch norm
-and 0.644 ± 0.006 without, a gap of 0.092 ± 0.005 within pairs; but without it the images are not fitted by the end
-(train error 0.29 ± 0.04), with it they are after 1,407 ± 56 steps, so this is not the published gap of two fitted
-networks. The curve with batch norm is not the smoother one: test error changes by 0.035 from one evaluation to the
-next against 0.027, because it falls further and faster. Stopping at the best evaluation would gain 0.007 ± 0.001 with
-and 0.023 ± 0.005 without, of the loss 0.91 and 0.56.
+Run twice, November 2026, with the same numbers: 4.8 minutes. Expected: the published gap. Came: test error 0.553 ±
+0.002 with batch norm and 0.644 ± 0.006 without, a gap of 0.092 ± 0.005 within pairs; but without it the images are not
+fitted by the end (train error 0.29 ± 0.04), with it they are after 1,407 ± 56 steps, so this is not the published gap
+of two fitted networks. The curve with batch norm is not the smoother one: test error changes by 0.035 from one
+evaluation to the next against 0.027, because it falls further and faster. Stopping at the best evaluation would gain
+0.007 ± 0.001 with and 0.023 ± 0.005 without, of the loss 0.91 and 0.56.
 """
 
 from collections.abc import Mapping

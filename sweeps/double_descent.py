@@ -19,8 +19,7 @@ from orchestrator.adaptive import Refine
 from orchestrator.report.axis import Axis
 from orchestrator.report.claim_kinds import FirstZero, Follows, Peak
 from orchestrator.report.presentation import Panel, Presentation, Series
-from orchestrator.study import Measured, Study
-from workers.runtime import Checkpoints
+from orchestrator.study import Checkpoints, Measured, Study
 from workers.spec import TrialSpec
 
 QUICK_WIDTHS = (2, 3, 4, 5, 7, 9, 12, 16, 21, 27, 36, 47, 61, 80, 104, 135, 177, 230, 300)  # geomspace(2, 300, 20)

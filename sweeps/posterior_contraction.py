@@ -20,8 +20,8 @@ arXiv 2003.02139, section 4 and its released notebooks. Three models:
    artefact of z = 1e-10. A centred covariance and z = 0.01 are shown beside both.
 
 `--preset quick` has 13, 26 and 16 settings of the first two, 113 least-squares fits, 3 replicates where something is
-drawn. Run twice, November 2026, with the same numbers: 0.9 minutes. Expected: what is above. Came, of the first model, after 1, 50, 100,
-200 and 300 points (no error where the order of the points cannot matter):
+drawn. Run twice, November 2026, with the same numbers: 0.9 minutes. Expected: what is above. Came, of the first model,
+after 1, 50, 100, 200 and 300 points (no error where the order of the points cannot matter):
 
     N_eff of the parameters          74.63    56.262 ± 0.0004   37.57 ± 0.04    3.68 ± 0.06    0.027
     of the function, points seen     0.0196   0.98001 ± 1e-5    1.959 ± 0.001   3.743 ± 0.003  3.921

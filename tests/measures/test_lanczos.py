@@ -1,5 +1,7 @@
 """Lanczos, eigenpairs and quadrature against dense linear algebra, on spectra that are hard for them."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -189,6 +191,30 @@ def test_runs_of_different_length_are_combined() -> None:
     spectrum = lanczos_quadrature(matrix, num_steps=4, num_probes=3, seed=0)
     np.testing.assert_allclose(spectrum.weights.sum(axis=1), 1.0)
     assert spectrum.num_steps == 2
+
+
+class Watched:
+    """A matrix that notes how many vectors it is multiplied by at a time."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix, self.shape, self.dtype, self.device = matrix, matrix.shape, matrix.dtype, matrix.device
+        self.counts: list[int] = []
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        self.counts.append(vectors.shape[1])
+        return self.matrix @ vectors
+
+
+@pytest.mark.parametrize(("probes_that_fit", "counts"), [(5, {5}), (2, {2, 1}), (0.5, {1})])
+def test_probes_go_together_as_far_as_their_bases_fit(
+    probes_that_fit: float, counts: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = Watched(torch.diag(torch.linspace(0.1, 3, 40, dtype=torch.float64)))
+    expected = lanczos_quadrature(matrix.matrix, num_steps=6, num_probes=5, seed=0)
+    monkeypatch.setattr(import_module("measures.lanczos"), "BASES_BYTES", int(probes_that_fit * 6 * 40 * 8))
+    found = lanczos_quadrature(matrix, num_steps=6, num_probes=5, seed=0)
+    assert set(matrix.counts) == counts and sum(matrix.counts) == 30, "no product more"
+    np.testing.assert_allclose(found.diagonals, expected.diagonals, rtol=1e-12)
 
 
 def test_same_seed_same_bits_and_the_global_generator_is_untouched() -> None:
