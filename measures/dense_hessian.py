@@ -69,7 +69,7 @@ def dense_chain(module: nn.Module, inputs: Tensor) -> list[Layer] | None:
     >>> len(dense_chain(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), torch.ones(5, 3)))
     2
     """
-    chain, layers, function = list(_in_turn(module)), list[Layer](), IDENTITY
+    chain, layers, function = list(in_turn(module)), list[Layer](), IDENTITY
     if len(set(map(id, chain))) < len(chain) or not all(map(_is_plain, module.modules())):
         return None
     is_flat = inputs.ndim == 2
@@ -191,10 +191,11 @@ def _each(tensor: Tensor, count: int) -> Tensor:
     return tensor.expand(count, *tensor.shape)
 
 
-def _in_turn(module: nn.Module) -> Iterator[nn.Module]:
+def in_turn(module: nn.Module) -> Iterator[nn.Module]:
+    """The modules through which inputs go one after another, of a network that is nothing but a sequence of such."""
     if type(module) is nn.Sequential:
         for each in module:
-            yield from _in_turn(each)
+            yield from in_turn(each)
     else:
         yield module
 

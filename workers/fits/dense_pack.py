@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from measures.dense_hessian import in_turn
 from workers.models.input_bias import InputBias
 
 aten = torch.ops.aten
@@ -52,21 +53,13 @@ def chain(module: nn.Module) -> tuple[Layer, ...] | None:
     """The layers in turn; None if the network is no chain of layers that can be stacked, or some are frozen."""
     if any(not each.requires_grad or each.dtype != torch.float32 for each in module.parameters()):
         return None
-    modules = [each for each in _in_turn(module) if type(each) is not nn.Flatten]
+    modules = [each for each in in_turn(module) if type(each) is not nn.Flatten]
     if len(set(map(id, modules))) < len(modules) or not modules or type(modules[-1]) is not nn.Linear:
         return None
     linear = [each for each in modules if type(each) is nn.Linear]
     layers = [_layer(each, each is linear[0], each is linear[-1]) for each in modules]
     found = tuple(layer for layer in layers if layer is not None)
     return found if len(found) == len(layers) else None
-
-
-def _in_turn(module: nn.Module) -> Iterator[nn.Module]:
-    if type(module) is nn.Sequential:
-        for each in module:
-            yield from _in_turn(each)
-    else:
-        yield module
 
 
 def _layer(module: nn.Module, is_first: bool, is_last: bool) -> Layer | None:
