@@ -178,13 +178,16 @@ class Recurrence:
 
     @property
     def newest(self) -> Tensor:
+        """The vector (p,) whose image the next step takes."""
         return self._basis[self._first + len(self.steps)]
 
     def tridiagonalization(self) -> Tridiagonalization:
+        """By the steps taken so far."""
         diagonal, off_diagonal = entries(self.steps)
         return Tridiagonalization(self._basis[self._first :][: len(self.steps)].T, diagonal, off_diagonal)
 
     def advance(self, image: Tensor) -> None:
+        """Take a step with the operator's product with `newest`; ValueError if it is not finite or not symmetric."""
         known = self._basis[: self._first + len(self.steps) + 1]
         image = image.to(known)
         coefficients, previous = known @ image, self._norm

@@ -49,6 +49,7 @@ class Spool:
         stored = {key: point.step for key, point in record.points.items()}
         for place in entries:
             entry: dict[str, Any] = json.loads((place / ENTRY).read_bytes())
+            # A checkpoint that an earlier version kept here has none.
             samples = [Sample(*fields) for fields in entry.get("samples", ())]
             missing = [sample for sample in samples if sample.step > stored.get(sample.key, -1)]
             if "step" in entry and checkpoint_tag(entry["step"]) not in record.tags:

@@ -193,7 +193,7 @@ class RunStore:
         *before, last = [metrics[start : start + BATCH] for start in range(0, len(metrics), BATCH)] or [[]]
         for batch in before:
             self._client.log_batch(run_id, metrics=batch)
-        # Of one request, which costs no more than either alone, MLflow stores the tags last.
+        # Of one request MLflow stores the tags last.
         self._client.log_batch(run_id, metrics=last, tags=[RunTag(key, value) for key, value in (commit or {}).items()])
 
     def history(self, run_id: str, key: str) -> list[Point]:

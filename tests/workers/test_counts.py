@@ -18,7 +18,7 @@ from workers.checkpoint import encode
 from workers.fits.loop import Loop
 from workers.fits.member import Member, plan_of
 from workers.fits.pack import Stack
-from workers.measuring import load_input
+from workers.measuring import load_input, measure_checkpoint
 from workers.patience import Patient
 from workers.record import LEASE
 from workers.runtime import Runtime
@@ -129,6 +129,18 @@ def test_requests_of_a_trial_and_of_a_member_of_a_pack(
     with requests(monkeypatch) as together:
         run_pack(packed, surroundings)
     assert together == {name: 3 * count for name, count in found.items()}
+
+
+def test_requests_of_a_measurement(
+    small_trial: TrialSpec, runtime: Runtime, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/cluster.md counts them: opening the store, what is there, what is read, the record, one commit."""
+    (task,) = tasks([small_trial], store)
+    run_trial(task, runtime)
+    for measure, count in ((Component("norms"), 8), (Component("hessian_spectrum"), 9)):
+        with requests(monkeypatch) as found:
+            assert measure_checkpoint(small_trial, task.run_id, 0, measure, runtime).error is None
+        assert found["log_batch"] == 1 and found.total() == count, found
 
 
 def test_a_checkpoint_is_the_weights_and_what_belongs_to_them(small_trial: TrialSpec, runtime: Runtime) -> None:

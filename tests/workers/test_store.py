@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from torch import nn
@@ -21,7 +22,7 @@ from measures.inputs import Estimate, Measurement
 from orchestrator.ending import terminable
 from tests.command import ROOT
 from workers.checkpoint import MANIFEST_FILE, STATE_FILE, MisfitCheckpoint, TrainingState, checkpoint_folder
-from workers.record import LEASE, Point, Sample, measured_tag
+from workers.record import LEASE, Point, Sample, checkpoint_tag, measured_tag
 from workers.runtime import Runtime
 from workers.store_address import StoreError, check_store
 from workers.tracking import RunStore
@@ -109,6 +110,23 @@ def test_the_same_sample_twice_is_one_point(store: RunStore, run_id: str) -> Non
     store.log(run_id, [sample])
     store.log(run_id, [sample])
     assert store.history(run_id, "m/x") == [Point(7, 0.1 + 0.2)]
+
+
+def test_what_commits_is_stored_after_the_metrics(
+    store: RunStore, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's own order within one request: a process that dies in between leaves no commit."""
+
+    def dies(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlAlchemyStore, "_log_metrics", dies)
+        with pytest.raises(KeyboardInterrupt):
+            store.log(run_id, [Sample("m/x", 1.0, 1, 1)], {checkpoint_tag(1): "sha"})
+    assert store.get(run_id).checkpoints == ()
+    store.log(run_id, [Sample("m/x", 1.0, 1, 1)], {checkpoint_tag(1): "sha"})
+    assert store.get(run_id).checkpoints == (1,) and store.get(run_id).points["m/x"] == Point(1, 1.0)
 
 
 def test_numbers_that_are_not_finite_come_back_as_they_went(store: RunStore, run_id: str, run: TrialRun) -> None:
